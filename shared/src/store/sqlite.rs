@@ -1,0 +1,346 @@
+//! The embedded store: one file in WAL mode, one writer thread that commits waiting writes together, readers that
+//! never wait for it (decisions 9).
+
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::StoreError;
+
+/// Writes in one commit at most; a bound on how long the first of them waits.
+const BATCH: usize = 512;
+/// Writes that may wait; more is an overload, answered with [`StoreError::Unavailable`].
+const QUEUE: usize = 16_384;
+/// Lists and scans at the same time.
+const READERS: usize = 4;
+
+/// Gets no connection when the transaction could not begin.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> Finish + Send>;
+/// Run after the commit (or its failure) to tell the caller.
+type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// A handle on one file, cheap to clone. The writer stops when the last handle is dropped.
+#[derive(Clone)]
+pub struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    /// Tells the files apart in the threads' connection caches.
+    number: u64,
+    jobs: SyncSender<Job>,
+    readers: Semaphore,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sqlite({})", self.inner.path.display())
+    }
+}
+
+thread_local! {
+    /// Read connections of this thread, by [`Inner::number`].
+    static CONNECTIONS: RefCell<Vec<(u64, Connection)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Sqlite {
+    /// Opens the file, making it (and its folder) where it is missing. The file is readable by its owner only.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let path = path.as_ref().to_owned();
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(unavailable)?;
+        }
+        private_file(&path).map_err(unavailable)?;
+        let connection = Connection::open(&path)?;
+        prepare(&connection)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let (jobs, waiting) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || write_loop(&connection, &waiting))
+            .map_err(unavailable)?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { inner: Arc::new(Inner { path, number, jobs, readers: Semaphore::new(READERS) }) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Brings `component`'s tables to the newest version, each step in a transaction of its own. Several components
+    /// share a file. The file is copied first when it already holds data of this component, and a version newer than
+    /// this program knows is refused. Blocks: for start-up.
+    pub fn migrate(&self, component: &str, steps: &[&str]) -> Result<(), StoreError> {
+        let mut connection = Connection::open(&self.inner.path)?;
+        prepare(&connection)?;
+        connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, version INTEGER NOT NULL)",
+        )?;
+        let version: usize = connection
+            .query_row("SELECT version FROM schema_version WHERE component = ?", [component], |row| {
+                row.get::<_, i64>(0)
+            })
+            .optional()?
+            .map_or(0, |version| usize::try_from(version).unwrap_or(usize::MAX));
+        if version > steps.len() {
+            return Err(StoreError::Corrupt(format!(
+                "{} holds version {version} of {component}; this program knows up to {}: use a newer program, or restore the copy made before the upgrade",
+                self.inner.path.display(),
+                steps.len()
+            )));
+        }
+        if version > 0 && version < steps.len() {
+            let copy = self.inner.path.with_extension(format!("{component}-v{version}.backup"));
+            if !copy.exists() {
+                connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
+            }
+        }
+        for (number, step) in steps.iter().enumerate().skip(version) {
+            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            transaction.execute_batch(step)?;
+            transaction.execute(
+                "INSERT INTO schema_version VALUES (?1, ?2) ON CONFLICT (component) DO UPDATE SET version = ?2",
+                rusqlite::params![component, i64::try_from(number + 1).unwrap_or(i64::MAX)],
+            )?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
+    /// A point read on the calling thread: a few microseconds, so cheaper here than a hop to another thread.
+    pub fn read_now<T, E: From<StoreError>>(&self, read: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        self.with_connection(|connection| read(connection))
+    }
+
+    fn with_connection<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        CONNECTIONS.with_borrow_mut(|connections| {
+            let place = match connections.iter().position(|(number, _)| *number == self.inner.number) {
+                Some(place) => place,
+                None => {
+                    let connection = read_connection(&self.inner.path).map_err(StoreError::from)?;
+                    connections.push((self.inner.number, connection));
+                    connections.len() - 1
+                }
+            };
+            read(&mut connections[place].1)
+        })
+    }
+
+    /// A list or scan on one of a few reader threads; interrupted at `limit` with [`StoreError::Deadline`].
+    /// The wait for a free thread counts.
+    pub async fn read<T, E>(
+        &self,
+        limit: Duration,
+        read: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let end = Instant::now() + limit;
+        let permit = match tokio::time::timeout(limit, self.inner.readers.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            _ => return Err(StoreError::Deadline.into()),
+        };
+        let store = self.clone();
+        let result = tokio::task::spawn_blocking(move || {
+            store.with_connection(|connection| {
+                connection
+                    .progress_handler(10_000, Some(move || Instant::now() >= end))
+                    .map_err(|error| E::from(StoreError::from(error)))?;
+                let result = read(connection);
+                let cleared = connection.progress_handler(0, None::<fn() -> bool>);
+                debug_assert!(cleared.is_ok());
+                result
+            })
+        })
+        .await;
+        drop(permit);
+        result.unwrap_or_else(|_| Err(StoreError::Unavailable("a read failed".to_owned()).into()))
+    }
+
+    /// One unit of work on the writer thread: inside a savepoint, undone when it fails, answered only after the
+    /// commit that holds it is on disk. `write` must not begin or end transactions itself.
+    pub async fn write<T, E>(&self, write: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel::<Result<T, E>>();
+        let job: Job = Box::new(move |connection| {
+            let result = connection.map(|connection| savepoint(connection, write));
+            Box::new(move |committed: Result<(), StoreError>| {
+                let result = match (result, committed) {
+                    (Some(Err(error)), _) => Err(error),
+                    (_, Err(error)) => Err(error.into()),
+                    (Some(Ok(value)), Ok(())) => Ok(value),
+                    (None, Ok(())) => Err(StoreError::Unavailable("the write did not run".to_owned()).into()),
+                };
+                // The caller may have gone away; the write stands all the same.
+                drop(answer.send(result));
+            })
+        });
+        self.inner.jobs.try_send(job).map_err(|_| StoreError::Unavailable("too many writes are waiting".to_owned()))?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer stopped".to_owned()).into()))
+    }
+
+    /// Whether the file can be read and written; for /readyz.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read_now(|connection| -> Result<(), StoreError> {
+            Ok(connection.query_row("SELECT count(*) FROM schema_version", [], |_| Ok(()))?)
+        })?;
+        if tokio::time::timeout(Duration::from_secs(5), self.write(|_| Ok::<(), StoreError>(()))).await.is_err() {
+            return Err(StoreError::Unavailable("writes are stuck".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
+}
+
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}
+
+fn read_connection(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(&connection)?;
+    connection.pragma_update(None, "mmap_size", 1_i64 << 28)?;
+    Ok(connection)
+}
+
+fn write_loop(connection: &Connection, waiting: &Receiver<Job>) {
+    while let Ok(first) = waiting.recv() {
+        let begun = run(connection, "BEGIN IMMEDIATE").map(|()| connection);
+        let finishes: Vec<Finish> = std::iter::once(first)
+            .chain(waiting.try_iter().take(BATCH - 1))
+            .map(|job| job(begun.as_ref().ok().copied()))
+            .collect();
+        let committed = begun.and_then(|connection| run(connection, "COMMIT"));
+        if let Err(error) = &committed {
+            log::error!("a commit of {} writes failed: {error}", finishes.len());
+            if !connection.is_autocommit()
+                && let Err(error) = run(connection, "ROLLBACK")
+            {
+                log::error!("its rollback failed: {error}");
+            }
+        }
+        for finish in finishes {
+            finish(match &committed {
+                Ok(()) => Ok(()),
+                Err(error) => Err(StoreError::Unavailable(error.to_string())),
+            });
+        }
+    }
+}
+
+/// A job's part of the commit. A panic is undone like an error: the writer, and every later write, goes on.
+fn savepoint<T, E: From<StoreError>>(
+    connection: &Connection,
+    write: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    run(connection, "SAVEPOINT job").map_err(StoreError::from)?;
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| write(connection))).unwrap_or_else(|_| {
+        log::error!("a write panicked and was undone");
+        Err(StoreError::Unavailable("a write failed".to_owned()).into())
+    });
+    if result.is_err() {
+        run(connection, "ROLLBACK TO job").map_err(StoreError::from)?;
+    }
+    run(connection, "RELEASE job").map_err(StoreError::from)?;
+    result
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, Sqlite) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path().join("test.db")).unwrap();
+        store.migrate("test", &["CREATE TABLE item (name TEXT PRIMARY KEY)"]).unwrap();
+        (folder, store)
+    }
+
+    async fn insert(store: &Sqlite, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        store
+            .write(move |connection| {
+                connection.execute("INSERT INTO item VALUES (?)", [&name])?;
+                assert!(name != "panic", "as a faulty write would");
+                Ok(())
+            })
+            .await
+    }
+
+    fn names(store: &Sqlite) -> Vec<String> {
+        store
+            .read_now(|connection| -> Result<_, StoreError> {
+                let mut query = connection.prepare_cached("SELECT name FROM item ORDER BY name")?;
+                Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            })
+            .unwrap()
+    }
+
+    #[actix_rt::test]
+    async fn a_failed_write_is_undone_alone_and_its_neighbours_in_the_commit_stand() {
+        let (_folder, store) = open();
+        let written =
+            futures_util::future::join_all(["a", "b", "a", "panic", "c"].map(|name| insert(&store, name))).await;
+        assert_eq!(written.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, true]);
+        assert!(matches!(&written[2], Err(StoreError::Conflict { field }) if field == "name"));
+        assert_eq!(names(&store), ["a", "b", "c"]);
+    }
+
+    /// the file is copied before an upgrade, and a newer file is refused by name.
+    #[actix_rt::test]
+    async fn an_upgrade_copies_the_file_first_and_an_older_program_refuses_the_newer_file() {
+        let (folder, store) = open();
+        insert(&store, "kept").await.unwrap();
+        store.migrate("test", &["", "ALTER TABLE item ADD COLUMN size INTEGER"]).unwrap();
+        let copy = Sqlite::open(folder.path().join("test.test-v1.backup")).unwrap();
+        assert_eq!(names(&copy), ["kept"]);
+        let refused = store.migrate("test", &["one"]).unwrap_err().to_string();
+        assert!(refused.contains("version 2 of test") && refused.contains("up to 1"), "{refused}");
+    }
+
+    #[actix_rt::test]
+    async fn a_read_over_its_limit_is_interrupted_and_the_thread_reads_on() {
+        let (_folder, store) = open();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let slow: Result<i64, StoreError> = store
+            .read(Duration::from_millis(50), move |connection| Ok(connection.query_row(endless, [], |row| row.get(0))?))
+            .await;
+        assert!(matches!(slow, Err(StoreError::Deadline)), "{slow:?}");
+        let quick: Result<i64, StoreError> = store
+            .read(Duration::from_secs(5), |connection| Ok(connection.query_row("SELECT 1", [], |row| row.get(0))?))
+            .await;
+        assert_eq!(quick.unwrap(), 1);
+    }
+}
