@@ -1,0 +1,230 @@
+//! What every [`ExpiringStore`] must do: one async function a case, listed once in the macro. No case is optional.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{Applied, ExpiringStore, Key, Op, Owner};
+
+/// Makes a test of each case. `$empty` is an async function giving `(guard, store)` with an empty store.
+#[macro_export]
+macro_rules! expiring_conformance {
+    ($empty:path) => {
+        $crate::expiring_conformance!(
+            $empty,
+            [
+                an_entry_is_found_until_it_expires,
+                a_taken_key_refuses_an_insert_and_an_expired_one_is_free_again,
+                exactly_one_of_fifty_parallel_claims_succeeds,
+                a_later_claim_sees_the_note_and_age_of_the_first,
+                an_update_needs_the_version_it_read_and_renews_the_life,
+                exactly_one_of_fifty_parallel_updates_of_one_version_succeeds,
+                a_refused_batch_changes_nothing,
+                a_required_entry_that_is_gone_refuses_the_batch,
+                deleting_an_owner_deletes_all_his_entries_and_nobody_elses,
+                lists_and_scans_are_paged_in_key_order,
+                a_counter_counts_each_of_fifty_parallel_calls_and_starts_again_after_its_window,
+                a_sweep_removes_only_what_expired,
+            ]
+        );
+    };
+    ($empty:path, [$($case:ident),* $(,)?]) => {
+        $(
+            #[actix_rt::test]
+            async fn $case() {
+                let (_guard, store) = $empty().await;
+                $crate::expiring::conformance::$case(&store).await;
+            }
+        )*
+    };
+}
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(30);
+
+fn insert(id: &str, value: &str, ttl: Duration, owners: &[&str]) -> Op {
+    let owners = owners.iter().map(|owner| Owner::new("user", owner)).collect();
+    Op::Insert { key: Key::new("test", id), value: value.into(), ttl, owners }
+}
+
+async fn value(store: &dyn ExpiringStore, id: &str) -> Option<String> {
+    let kept = store.get_many(&[Key::new("test", id)]).await.unwrap().remove(0)?;
+    Some(String::from_utf8(kept.value).unwrap())
+}
+
+async fn done(store: &dyn ExpiringStore, ops: Vec<Op>) {
+    assert_eq!(store.apply(ops).await.unwrap(), Applied::Done);
+}
+
+async fn wait_for_expiry() {
+    actix_rt::time::sleep(SHORT * 2).await;
+}
+
+pub async fn an_entry_is_found_until_it_expires(store: &dyn ExpiringStore) {
+    done(store, vec![insert("a", "1", LONG, &[]), insert("b", "2", SHORT, &[])]).await;
+    let keys = ["b", "none", "a"].map(|id| Key::new("test", id));
+    let found = store.get_many(&keys).await.unwrap();
+    let seen: Vec<_> =
+        found.iter().map(|kept| kept.as_ref().map(|kept| (kept.value.as_slice(), kept.version))).collect();
+    assert_eq!(seen, [Some((&b"2"[..], 1)), None, Some((&b"1"[..], 1))]);
+    assert!(found[2].as_ref().unwrap().left > LONG / 2);
+    wait_for_expiry().await;
+    assert_eq!((value(store, "a").await.as_deref(), value(store, "b").await), (Some("1"), None));
+}
+
+pub async fn a_taken_key_refuses_an_insert_and_an_expired_one_is_free_again(store: &dyn ExpiringStore) {
+    done(store, vec![insert("a", "1", SHORT, &["x"])]).await;
+    let refused = store.apply(vec![insert("a", "2", LONG, &[])]).await.unwrap();
+    assert!(matches!(refused, Applied::Refused { index: 0, found: Some(kept) } if kept.value == b"1"));
+    wait_for_expiry().await;
+    done(store, vec![insert("a", "2", LONG, &[])]).await;
+    assert_eq!(value(store, "a").await.as_deref(), Some("2"));
+    assert!(store.list(&Owner::new("user", "x"), None, 9).await.unwrap().is_empty(), "the old entry's owner");
+}
+
+///
+pub async fn exactly_one_of_fifty_parallel_claims_succeeds(store: &dyn ExpiringStore) {
+    done(store, vec![insert("code", "v", LONG, &[])]).await;
+    let claims =
+        join_all((0..50).map(|_| store.apply(vec![Op::Claim { key: Key::new("test", "code"), note: vec![] }]))).await;
+    assert_eq!(claims.into_iter().filter(|claim| *claim.as_ref().unwrap() == Applied::Done).count(), 1);
+}
+
+pub async fn a_later_claim_sees_the_note_and_age_of_the_first(store: &dyn ExpiringStore) {
+    let claim = |note: &str| Op::Claim { key: Key::new("test", "code"), note: note.into() };
+    let missing = store.apply(vec![claim("early")]).await.unwrap();
+    assert_eq!(missing, Applied::Refused { index: 0, found: None });
+    done(store, vec![insert("code", "v", LONG, &[])]).await;
+    done(store, vec![claim("first")]).await;
+    actix_rt::time::sleep(Duration::from_millis(20)).await;
+    let Applied::Refused { index: 0, found: Some(kept) } = store.apply(vec![claim("second")]).await.unwrap() else {
+        panic!("claimed twice")
+    };
+    assert_eq!((kept.note.as_slice(), kept.value.as_slice()), (&b"first"[..], &b"v"[..]));
+    let age = kept.claimed_for.unwrap();
+    assert!(age >= Duration::from_millis(15) && age < LONG, "{age:?}");
+}
+
+pub async fn an_update_needs_the_version_it_read_and_renews_the_life(store: &dyn ExpiringStore) {
+    let update =
+        |expected, value: &str, ttl| Op::Update { key: Key::new("test", "a"), expected, value: value.into(), ttl };
+    done(store, vec![insert("a", "1", SHORT, &[])]).await;
+    done(store, vec![update(1, "2", Some(LONG))]).await;
+    let stale = store.apply(vec![update(1, "x", None)]).await.unwrap();
+    assert!(matches!(stale, Applied::Refused { index: 0, found: Some(kept) } if kept.version == 2));
+    wait_for_expiry().await;
+    done(store, vec![update(2, "3", Some(SHORT))]).await;
+    assert_eq!(value(store, "a").await.as_deref(), Some("3"));
+    wait_for_expiry().await;
+    assert_eq!(
+        store.apply(vec![update(3, "4", Some(LONG))]).await.unwrap(),
+        Applied::Refused { index: 0, found: None }
+    );
+}
+
+///
+pub async fn exactly_one_of_fifty_parallel_updates_of_one_version_succeeds(store: &dyn ExpiringStore) {
+    done(store, vec![insert("a", "0", LONG, &[])]).await;
+    let updates = join_all((0..50).map(|i: u32| {
+        store.apply(vec![Op::Update {
+            key: Key::new("test", "a"),
+            expected: 1,
+            value: i.to_string().into(),
+            ttl: None,
+        }])
+    }))
+    .await;
+    let won: Vec<_> = (0..50).filter(|i| *updates[*i].as_ref().unwrap() == Applied::Done).collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(value(store, "a").await, Some(won[0].to_string()));
+}
+
+pub async fn a_refused_batch_changes_nothing(store: &dyn ExpiringStore) {
+    done(store, vec![insert("kept", "1", LONG, &["x"]), insert("claimed", "1", LONG, &[])]).await;
+    let claim = Op::Claim { key: Key::new("test", "claimed"), note: vec![] };
+    let delete = Op::Delete { key: Key::new("test", "kept") };
+    let owned = Op::DeleteOwned { owner: Owner::new("user", "x") };
+    let batch = vec![
+        claim.clone(),
+        insert("new", "1", LONG, &[]),
+        delete,
+        owned,
+        insert("kept2", "1", LONG, &[]),
+        claim.clone(),
+    ];
+    assert!(matches!(store.apply(batch).await.unwrap(), Applied::Refused { index: 5, .. }));
+    assert_eq!(value(store, "new").await, None);
+    assert_eq!(value(store, "kept").await.as_deref(), Some("1"));
+    done(store, vec![claim]).await;
+}
+
+pub async fn a_required_entry_that_is_gone_refuses_the_batch(store: &dyn ExpiringStore) {
+    let batch = || vec![Op::Require { key: Key::new("test", "grant") }, insert("token", "1", LONG, &[])];
+    assert_eq!(store.apply(batch()).await.unwrap(), Applied::Refused { index: 0, found: None });
+    assert_eq!(value(store, "token").await, None);
+    done(store, vec![insert("grant", "1", LONG, &[])]).await;
+    done(store, batch()).await;
+}
+
+pub async fn deleting_an_owner_deletes_all_his_entries_and_nobody_elses(store: &dyn ExpiringStore) {
+    done(
+        store,
+        vec![insert("a", "1", LONG, &["x", "y"]), insert("b", "1", LONG, &["x"]), insert("c", "1", LONG, &["y"])],
+    )
+    .await;
+    done(store, vec![Op::DeleteOwned { owner: Owner::new("user", "x") }]).await;
+    assert_eq!((value(store, "a").await, value(store, "b").await), (None, None));
+    let left = store.list(&Owner::new("user", "y"), None, 9).await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.key).collect::<Vec<_>>(), [Key::new("test", "c")]);
+}
+
+pub async fn lists_and_scans_are_paged_in_key_order(store: &dyn ExpiringStore) {
+    let ids = ["a", "b", "c", "d", "e"];
+    let mut batch: Vec<_> = ids.iter().map(|id| insert(id, id, LONG, &["x"])).collect();
+    batch.push(insert("other", "o", LONG, &["y"]));
+    batch.push(insert("gone", "g", SHORT, &["x"]));
+    done(store, batch).await;
+    wait_for_expiry().await;
+    let mut expected: Vec<_> = ids.iter().map(|id| Key::new("test", id)).collect();
+    expected.sort();
+    let owner = Owner::new("user", "x");
+    let mut listed = Vec::new();
+    loop {
+        let page = store.list(&owner, listed.last(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(_) = page.first() else { break };
+        listed.extend(page.iter().map(|entry| entry.key));
+    }
+    assert_eq!(listed, expected);
+    expected.push(Key::new("test", "other"));
+    expected.sort();
+    let first = store.scan(None, 4).await.unwrap();
+    let rest = store.scan(Some(&first[3].key), 4).await.unwrap();
+    assert_eq!(first.iter().chain(&rest).map(|entry| entry.key).collect::<Vec<_>>(), expected);
+}
+
+pub async fn a_counter_counts_each_of_fifty_parallel_calls_and_starts_again_after_its_window(
+    store: &dyn ExpiringStore,
+) {
+    let key = Key::new("test", "counter");
+    let mut counts: Vec<_> =
+        join_all((0..50).map(|_| store.count(&key, LONG))).await.into_iter().map(Result::unwrap).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=50).collect::<Vec<_>>());
+    let other = Key::new("test", "brief");
+    assert_eq!(store.count(&other, SHORT).await.unwrap(), 1);
+    wait_for_expiry().await;
+    assert_eq!(store.count(&other, SHORT).await.unwrap(), 1);
+}
+
+///
+pub async fn a_sweep_removes_only_what_expired(store: &dyn ExpiringStore) {
+    done(store, vec![insert("a", "1", SHORT, &["x"]), insert("b", "1", SHORT, &[]), insert("c", "1", LONG, &["x"])])
+        .await;
+    wait_for_expiry().await;
+    while store.sweep(1).await.unwrap() > 0 {}
+    assert_eq!(value(store, "c").await.as_deref(), Some("1"));
+    assert_eq!(store.scan(None, 9).await.unwrap().len(), 1);
+}
