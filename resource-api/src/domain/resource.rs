@@ -1,0 +1,213 @@
+//! What a domain file becomes once it is parsed and checked: plain, complete values; no setting is looked up later.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bson::{Bson, Document};
+use indexmap::IndexMap;
+
+use super::date_format::DateFormat;
+use super::schema::Schema;
+use crate::query::Filter;
+use crate::query::Sort;
+
+/// The whole API: the global settings and every resource in the file's order (CFG-22).
+#[derive(Debug)]
+pub struct Domain {
+    pub settings: Settings,
+    /// By resource key.
+    pub resources: IndexMap<String, Arc<Resource>>,
+}
+
+/// Eve's global settings that stay global (contract section 2.1), with their defaults applied.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub url_prefix: String,
+    pub api_version: String,
+    pub date_format: DateFormat,
+    pub debug: bool,
+    pub names: Names,
+    pub info: Option<String>,
+    pub validation_error_status: u16,
+    pub validation_error_as_list: bool,
+    pub allow_override_http_method: bool,
+    pub upsert_on_put: bool,
+    pub bandwidth_saver: bool,
+    pub if_match: bool,
+    pub enforce_if_match: bool,
+    /// Home uses this one, resources their own.
+    pub hateoas: bool,
+    pub cache_control: String,
+    pub cache_expires: u32,
+    pub validate_filters: bool,
+    pub pagination_default: u64,
+    pub query_names: QueryNames,
+    pub header_total_count: String,
+    pub json_sort_keys: bool,
+    pub json_request_content_types: Vec<String>,
+    pub auto_collapse_multi_keys: bool,
+    pub auto_create_lists: bool,
+    pub allow_custom_fields_in_geojson: bool,
+    pub schema_endpoint: Option<String>,
+    pub mongo_query_blacklist: BTreeSet<String>,
+    pub public_methods: BTreeSet<Method>,
+    pub allowed_roles: Vec<String>,
+    pub allowed_read_roles: Vec<String>,
+    pub allowed_write_roles: Vec<String>,
+    /// The claim compared with `auth_field`; `None` is the token's `sub` (contract 2.4).
+    pub auth_value_claim: Option<String>,
+    pub compat_basic_challenge: bool,
+}
+
+/// Configurable names of envelope members and stored meta fields.
+#[derive(Debug, Clone)]
+pub struct Names {
+    pub status: String,
+    pub status_ok: String,
+    pub status_err: String,
+    pub issues: String,
+    pub error: String,
+    pub items: String,
+    pub links: String,
+    pub meta: String,
+    pub last_updated: String,
+    pub date_created: String,
+    pub etag: String,
+    pub deleted: String,
+    pub version: String,
+    pub latest_version: String,
+}
+
+/// Configurable names of query parameters.
+#[derive(Debug, Clone)]
+pub struct QueryNames {
+    pub filter: String,
+    pub sort: String,
+    pub projection: String,
+    pub page: String,
+    pub max_results: String,
+    pub embedded: String,
+    pub aggregation: String,
+    pub version: String,
+    pub show_deleted: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// One resource with every default resolved (contract section 2.2, CFG-11 to CFG-14).
+#[derive(Debug)]
+pub struct Resource {
+    pub key: String,
+    /// As written, for links and home; may hold `/` and `<converter:field>` parts.
+    pub url: String,
+    pub title: String,
+    pub item_title: String,
+    pub resource_methods: BTreeSet<Method>,
+    pub item_methods: BTreeSet<Method>,
+    pub public_methods: BTreeSet<Method>,
+    pub public_item_methods: BTreeSet<Method>,
+    pub roles: Roles,
+    /// Overrides `<resource>:read` and `<resource>:write` (decisions 5).
+    pub required_scopes: RequiredScopes,
+    pub auth_field: Option<String>,
+    pub id_field: String,
+    pub item_lookup: bool,
+    pub item_lookup_field: String,
+    /// The converter of the item segment, as written (`regex("[a-f0-9]{24}")`).
+    pub item_url: String,
+    pub additional_lookup: Option<AdditionalLookup>,
+    pub datasource: Datasource,
+    pub schema: Schema,
+    pub allow_unknown: bool,
+    pub allowed_filters: AllowedFilters,
+    pub sorting: bool,
+    pub projection: bool,
+    pub embedding: bool,
+    pub embedded_fields: Vec<String>,
+    pub pagination: bool,
+    pub pagination_limit: u64,
+    pub optimize_pagination_for_speed: bool,
+    pub hateoas: bool,
+    pub bulk_enabled: bool,
+    pub internal: bool,
+    pub cache_control: String,
+    pub cache_expires: u32,
+    pub extra_response_fields: Vec<String>,
+    pub merge_nested_documents: bool,
+    pub normalize_dotted_fields: bool,
+    pub normalize_on_patch: bool,
+    pub query_objectid_as_string: bool,
+    pub etag_ignore_fields: Vec<String>,
+    pub mongo_query_whitelist: BTreeSet<String>,
+    /// From `mongo_indexes` and from unique rules; the latter are partial: documents without the field do not count.
+    pub indexes: Vec<Index>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Roles {
+    pub resource_read: Vec<String>,
+    pub resource_write: Vec<String>,
+    pub item_read: Vec<String>,
+    pub item_write: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RequiredScopes {
+    pub read: Vec<String>,
+    pub write: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AdditionalLookup {
+    pub field: String,
+    /// The converter of the segment (`int` when the field is an integer).
+    pub url: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Datasource {
+    /// The collection's name.
+    pub source: String,
+    pub filter: Filter,
+    /// Field (dotted paths allowed) to shown or hidden, after CFG-14; empty shows everything.
+    pub projection: IndexMap<String, bool>,
+    pub default_sort: Sort,
+}
+
+#[derive(Debug, Clone)]
+pub enum AllowedFilters {
+    All,
+    /// An empty list turns `where` off.
+    Only(Vec<String>),
+}
+
+/// An index of the store, as `mongo_indexes` describes it (CFG-19).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    pub name: String,
+    /// Dotted path and direction, in order.
+    pub keys: Vec<(String, IndexDirection)>,
+    pub unique: bool,
+    /// Documents lacking any of the keys are left out (unique rules).
+    pub sparse: bool,
+    /// `mongo_indexes` options as written, for MongoDB.
+    pub options: Document,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexDirection {
+    Ascending,
+    Descending,
+    /// "2d", "2dsphere", "text", "hashed": MongoDB only.
+    Special(String),
+}
+
+/// A value as a domain file writes it: Extended JSON resolved.
+pub type Value = Bson;

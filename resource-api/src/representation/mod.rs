@@ -1,0 +1,3 @@
+//! What the client sees.
+
+pub mod json;
