@@ -1,0 +1,289 @@
+//! Routes and a listener become a running server: TLS with HTTP/2, common headers, limits, /healthz and /readyz, an access
+//! line a request, and a stop that lets running requests finish.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    HeaderName, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use ipnet::IpNet;
+use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod};
+use serde::Deserialize;
+
+use crate::request_id;
+
+/// A header block larger than this is refused with 431 (X-012), in bytes.
+const LONGEST_HEADERS: usize = 16 * 1024;
+/// How long a stopping server waits for running requests (X-038), in seconds.
+const DRAIN: u64 = 30;
+
+/// Where a service listens. Part of each service's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+    pub tls: Tls,
+    /// TLS ends at a proxy in front, so plain http is allowed on any address.
+    pub behind_tls_proxy: bool,
+    /// Proxies whose `X-Forwarded-For` is believed (X-003): addresses or networks.
+    pub trusted_proxies: Vec<Network>,
+    /// Threads that serve requests; 0: one per core.
+    pub workers: usize,
+}
+
+/// `tls = false`, or `{ certificate = "…pem", key = "…pem" }`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Tls {
+    Switch(bool),
+    #[serde(rename_all = "snake_case")]
+    Files {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
+}
+
+/// An address or a network.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Network {
+    Net(IpNet),
+    Address(IpAddr),
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: Tls::Switch(true),
+            behind_tls_proxy: false,
+            trusted_proxies: Vec::new(),
+            workers: 0,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// X-004: plain http only on loopback or behind a proxy.
+    pub fn faults(&self) -> Vec<String> {
+        match &self.tls {
+            Tls::Switch(true) if !self.behind_tls_proxy => {
+                vec!["server.tls: give { certificate = \"…\", key = \"…\" }, or false on a loopback address".to_owned()]
+            }
+            Tls::Switch(false) if !self.behind_tls_proxy && !self.listen.ip().is_loopback() => {
+                vec![format!(
+                    "server.tls: {} is not a loopback address: give a certificate, or say behind_tls_proxy = true",
+                    self.listen
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether this listener itself speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        matches!(self.tls, Tls::Files { .. })
+    }
+}
+
+/// Asked by /readyz: what the service needs is there.
+pub type Ready = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>>>> + Send + Sync>;
+
+/// What the common part of a server must know of its service.
+#[derive(Clone)]
+pub struct Service {
+    /// For logs.
+    pub name: &'static str,
+    pub ready: Ready,
+    /// Send `Strict-Transport-Security`: public https origins only (decisions 15).
+    pub hsts: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("can't listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("TLS with {file}: {source}")]
+    Tls { file: String, source: openssl::error::ErrorStack },
+    #[error("the server can't start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    name: &'static str,
+    address: SocketAddr,
+    handle: ServerHandle,
+    running: actix_rt::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Binds the address a configuration names.
+pub fn bind(config: &ServerConfig) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(config.listen).map_err(|source| ServeError::Listen { address: config.listen, source })
+}
+
+/// Starts serving `routes` on `listener`.
+pub fn serve(
+    listener: TcpListener,
+    config: &ServerConfig,
+    service: Service,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> Result<Server, ServeError> {
+    let address = listener.local_addr()?;
+    let name = service.name;
+    let proxies = TrustedProxies(Arc::new(config.trusted_proxies.clone()));
+    let server = HttpServer::new(move || {
+        let hsts = service.hsts;
+        let ready = service.ready.clone();
+        App::new()
+            .app_data(proxies.clone())
+            .app_data(web::Data::new(ready))
+            .wrap(from_fn(move |request, next| common(request, next, hsts)))
+            .route("/healthz", web::get().to(healthz))
+            .route("/readyz", web::get().to(readyz))
+            .configure(routes.clone())
+    })
+    .disable_signals()
+    .shutdown_timeout(DRAIN);
+    let server = if config.workers > 0 { server.workers(config.workers) } else { server };
+    let server = match &config.tls {
+        Tls::Files { certificate, key } => server.listen_openssl(listener, tls(certificate, key)?)?,
+        Tls::Switch(_) => server.listen(listener)?,
+    };
+    let server = server.run();
+    let handle = server.handle();
+    log::info!("{name} listens on {address}{}", if config.has_tls() { " with TLS" } else { "" });
+    Ok(Server { name, address, handle, running: actix_rt::spawn(server) })
+}
+
+impl Server {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new requests and waits up to 30 s for running ones.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        match self.running.await {
+            Ok(Ok(())) => log::info!("{} stopped", self.name),
+            Ok(Err(error)) => log::error!("{} stopped: {error}", self.name),
+            Err(error) => log::error!("{} stopped: {error}", self.name),
+        }
+    }
+}
+
+/// Returns when the process is asked to stop (SIGTERM or SIGINT).
+pub async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<SslAcceptorBuilder, ServeError> {
+    let fault = |file: &PathBuf| {
+        let file = file.display().to_string();
+        move |source| ServeError::Tls { file, source }
+    };
+    // Mozilla's intermediate profile: TLS 1.2 and newer (X-004).
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(fault(certificate))?;
+    acceptor.set_private_key_file(key, SslFiletype::PEM).map_err(fault(key))?;
+    acceptor.set_certificate_chain_file(certificate).map_err(fault(certificate))?;
+    acceptor.check_private_key().map_err(fault(key))?;
+    Ok(acceptor)
+}
+
+async fn common<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+    hsts: bool,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let start = Instant::now();
+    let id = request_id::accept_or_mint(request.headers().get(request_id::HEADER));
+    let header_bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let mut response = request_id::scope(id.clone(), async {
+        if header_bytes > LONGEST_HEADERS {
+            let refusal = HttpResponse::RequestHeaderFieldsTooLarge().finish();
+            return Ok(request.into_response(refusal).map_into_right_body());
+        }
+        let response = next.call(request).await.map(ServiceResponse::map_into_left_body)?;
+        let (method, path) = (response.request().method(), response.request().path());
+        let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+        // Without the query: it may hold codes and states (X-023).
+        log::info!(target: "access", "{method} {path} {} {milliseconds:.2}ms", response.status().as_u16());
+        Ok::<_, actix_web::Error>(response)
+    })
+    .await?;
+    let headers = response.headers_mut();
+    headers.insert(request_id::HEADER, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    Ok(response)
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ok"}"#)
+}
+
+async fn readyz(ready: web::Data<Ready>) -> HttpResponse {
+    match ready().await {
+        Ok(()) => HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ready"}"#),
+        Err(reason) => {
+            log::warn!("not ready: {reason}");
+            HttpResponse::ServiceUnavailable()
+                .insert_header((RETRY_AFTER, "1"))
+                .content_type("application/json")
+                .body(r#"{"status":"not ready"}"#)
+        }
+    }
+}
+
+#[derive(Clone)]
+struct TrustedProxies(Arc<Vec<Network>>);
+
+impl Network {
+    fn contains(&self, address: IpAddr) -> bool {
+        match self {
+            Network::Net(net) => net.contains(&address),
+            Network::Address(one) => *one == address,
+        }
+    }
+}
+
+/// The caller's address: the peer, or behind trusted proxies the right-most hop that is not one (X-003).
+pub fn client_ip(request: &HttpRequest) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+    let Some(TrustedProxies(proxies)) = request.app_data::<TrustedProxies>() else { return peer };
+    let trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    if !trusted(peer) {
+        return peer;
+    }
+    let forwarded: Vec<&str> = request
+        .headers()
+        .get_all(HeaderName::from_static("x-forwarded-for"))
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let mut client = peer;
+    for hop in forwarded.iter().rev() {
+        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        client = address;
+        if !trusted(address) {
+            break;
+        }
+    }
+    client
+}
