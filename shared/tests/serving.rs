@@ -1,0 +1,158 @@
+//! The common part of every server, over real sockets.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use reqwest::StatusCode;
+use shared::serve::{Server, ServerConfig, Service, Tls, bind, client_ip, serve};
+
+fn config(more: &str) -> ServerConfig {
+    let text = format!("listen = '127.0.0.1:0'\ntls = false\n{more}");
+    shared::config::parse::<Wrapped>(&text).unwrap().0
+}
+
+#[derive(serde::Deserialize)]
+struct Wrapped(ServerConfig);
+
+impl shared::config::Settings for Wrapped {
+    fn faults(&self) -> Vec<String> {
+        self.0.faults()
+    }
+}
+
+fn start(more: &str, ready: Arc<AtomicBool>, hsts: bool) -> Server {
+    let config = config(more);
+    let listener = bind(&config).unwrap();
+    let service = Service {
+        name: "sample",
+        ready: Arc::new(move || {
+            let ready = ready.load(Ordering::SeqCst);
+            Box::pin(async move { if ready { Ok(()) } else { Err("store secret-host is down".to_owned()) } })
+        }),
+        hsts,
+    };
+    serve(listener, &config, service, |routes| {
+        routes
+            .route("/ip", web::get().to(|request: HttpRequest| async move { client_ip(&request).to_string() }))
+            .route(
+                "/id",
+                web::get().to(|| async { HttpResponse::Ok().body(shared::request_id::current().unwrap_or_default()) }),
+            )
+            .route(
+                "/slow",
+                web::get().to(|| async {
+                    actix_rt::time::sleep(Duration::from_millis(400)).await;
+                    "done"
+                }),
+            );
+    })
+    .unwrap()
+}
+
+fn url(server: &Server, path: &str) -> String {
+    format!("http://{}{path}", server.address())
+}
+
+fn ready() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(true))
+}
+
+/// a caller's id is kept when it is one, otherwise a new one is made; handler and response agree.
+#[actix_rt::test]
+async fn every_response_carries_the_request_id_its_handler_saw() {
+    let server = start("", ready(), false);
+    let client = reqwest::Client::new();
+    for (sent, kept) in [(None, false), (Some("abc-1.2_Z"), true), (Some("two words"), false), (Some("ä"), false)] {
+        let mut request = client.get(url(&server, "/id"));
+        if let Some(id) = sent {
+            request = request.header("x-request-id", id);
+        }
+        let response = request.send().await.unwrap();
+        let id = String::from_utf8(response.headers()["x-request-id"].as_bytes().to_vec()).unwrap();
+        assert_eq!(sent == Some(&id), kept, "{sent:?} {id}");
+        assert!(!id.is_empty());
+        assert_eq!(response.text().await.unwrap(), id);
+    }
+    let missing = client.get(url(&server, "/nowhere")).send().await.unwrap();
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert!(missing.headers().contains_key("x-request-id"));
+    assert_eq!(missing.headers()["x-content-type-options"], "nosniff");
+}
+
+///
+#[actix_rt::test]
+async fn a_header_block_over_16_kib_is_refused_with_431() {
+    let server = start("", ready(), false);
+    let client = reqwest::Client::new();
+    let with = |bytes: usize| client.get(url(&server, "/ip")).header("x-large", "x".repeat(bytes)).send();
+    assert_eq!(with(15 * 1024).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(with(17 * 1024).await.unwrap().status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+/// without trusted proxies the header changes nothing; with them the right-most stranger is the client.
+#[actix_rt::test]
+async fn a_forwarded_address_is_believed_only_from_a_trusted_proxy() {
+    let open = start("", ready(), false);
+    let behind = start("trusted_proxies = ['127.0.0.1', '10.0.0.0/8']", ready(), false);
+    let client = reqwest::Client::new();
+    let ip = |server: &Server, forwarded: &'static str| {
+        let request = client.get(url(server, "/ip")).header("x-forwarded-for", forwarded);
+        async move { request.send().await.unwrap().text().await.unwrap() }
+    };
+    assert_eq!(ip(&open, "6.6.6.6").await, "127.0.0.1");
+    assert_eq!(ip(&behind, "6.6.6.6, 8.8.8.8, 10.1.2.3").await, "8.8.8.8");
+    assert_eq!(ip(&behind, "nonsense").await, "127.0.0.1");
+    assert_eq!(ip(&behind, "10.0.0.1").await, "10.0.0.1");
+}
+
+///
+#[test]
+fn plain_http_is_allowed_only_on_loopback_or_behind_a_proxy() {
+    let faults = |listen: &str, tls: Tls, behind_tls_proxy: bool| {
+        let config = ServerConfig { listen: listen.parse().unwrap(), tls, behind_tls_proxy, ..ServerConfig::default() };
+        config.faults().len()
+    };
+    assert_eq!(faults("127.0.0.1:1", Tls::Switch(false), false), 0);
+    assert_eq!(faults("[::1]:1", Tls::Switch(false), false), 0);
+    assert_eq!(faults("0.0.0.0:1", Tls::Switch(false), false), 1);
+    assert_eq!(faults("0.0.0.0:1", Tls::Switch(false), true), 0);
+    assert_eq!(faults("0.0.0.0:1", Tls::Switch(true), false), 1);
+    assert_eq!(faults("0.0.0.0:1", Tls::Files { certificate: "a".into(), key: "b".into() }, false), 0);
+}
+
+/// health tells no secrets; readiness follows the store.
+#[actix_rt::test]
+async fn health_is_the_process_and_readiness_the_store() {
+    let state = ready();
+    let server = start("", state.clone(), true);
+    let get = |path: &str| {
+        let url = url(&server, path);
+        async move {
+            let response = reqwest::get(url).await.unwrap();
+            assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
+            (response.status().as_u16(), response.text().await.unwrap())
+        }
+    };
+    assert_eq!((get("/healthz").await.0, get("/readyz").await.0), (200, 200));
+    state.store(false, Ordering::SeqCst);
+    assert_eq!(get("/healthz").await.0, 200);
+    let (status, text) = get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(!text.contains("secret-host"), "{text}");
+}
+
+///
+#[actix_rt::test]
+async fn a_stop_lets_a_running_request_finish() {
+    let server = start("", ready(), false);
+    let slow = url(&server, "/slow");
+    let running = actix_rt::spawn(async move { reqwest::get(slow).await.unwrap().text().await.unwrap() });
+    actix_rt::time::sleep(Duration::from_millis(100)).await;
+    let begun = Instant::now();
+    server.stop().await;
+    assert_eq!(running.await.unwrap(), "done");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
