@@ -48,6 +48,7 @@ impl HttpClient {
             let sane = (0.001..=3600.0).contains(&seconds);
             if sane { Ok(Duration::from_secs_f64(seconds)) } else { Err(HttpClientError::Limit) }
         };
+        #[allow(clippy::disallowed_methods, reason = "this is the one place")]
         let mut builder = reqwest::Client::builder()
             .connect_timeout(limit(config.connect_timeout)?)
             .timeout(limit(config.timeout)?)

@@ -9,6 +9,7 @@ pub fn start(filter: &str) {
     let done = env_logger::Builder::new()
         .parse_filters(filter)
         .format(|buffer, record| {
+            #[allow(clippy::disallowed_methods, reason = "a line's own time")]
             let time = jiff::Timestamp::now();
             let (level, target) = (record.level(), record.target());
             request_id::with_current(|id| match id {

@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::request_id;
+use crate::{clock, request_id};
 
 const BASE: &str = include_str!("../templates/base.html");
 const STYLE: &str = include_str!("../templates/style.css");
@@ -114,7 +114,7 @@ impl Pages {
     pub fn text(&self, template: &str, data: impl Serialize, policy: &Policy) -> Result<String, minijinja::Error> {
         let common = context! {
             request_id => request_id::current().unwrap_or_default(),
-            time => jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            time => jiff::Timestamp::from_second(clock::now()).unwrap_or_default().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             script_nonce => policy.script_nonce.as_deref().unwrap_or_default(),
         };
         render(&self.environment, template, context! { ..Value::from(minijinja::value::Serde(data)), ..common })
