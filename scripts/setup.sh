@@ -1,0 +1,51 @@
+# Sourced by the other scripts: changes to the project's root and brings what is missing, saying so. Nothing is installed twice.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+fail() { printf '\033[1;31m%s\033[0m\n' "$*" >&2; exit 1; }
+
+# Debian packages, by root's or sudo's right; elsewhere the names are a hint.
+install_packages() {
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "Please install (as root): $*"
+    root=(sudo)
+  fi
+  command -v apt-get >/dev/null || fail "Please install what Debian calls: $*"
+  say "Installing Debian packages: $*"
+  "${root[@]}" apt-get update -qq >&2
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+need_build_tools() {
+  local missing=()
+  command -v cc >/dev/null || missing+=(gcc libc6-dev)
+  command -v make >/dev/null || missing+=(make)
+  command -v pkg-config >/dev/null || missing+=(pkg-config)
+  { command -v pkg-config >/dev/null && pkg-config --exists openssl; } || missing+=(libssl-dev)
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+
+  command -v cargo >/dev/null || fail "Rust is missing: install it with rustup (https://rustup.rs), then run this again"
+  local wanted found
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  found=$(rustc --version | cut -d' ' -f2)
+  [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||
+    fail "Rust $wanted or newer is needed, this is $found: run 'rustup update stable'"
+}
+
+need_browser() {
+  local missing=()
+  command -v chromium >/dev/null || missing+=(chromium)
+  command -v chromedriver >/dev/null || missing+=(chromium-driver)
+  [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.?tf' -print -quit 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
+  command -v curl >/dev/null || missing+=(curl)
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+# need_cargo_tool COMMAND VERSION
+need_cargo_tool() {
+  command -v "$1" >/dev/null && return
+  say "Installing $1 $2 (some minutes)"
+  cargo install --locked --quiet "$1@$2"
+}
