@@ -1,0 +1,76 @@
+//! The authorization server: signs people in, asks for their consent, and issues, describes and revokes tokens.
+//!
+//! One request goes one way: `routes` → an endpoint → its parsed request → rules (`grant`, `client`, `scope`, …) → stores →
+//! the answer.
+
+pub mod accounts;
+pub mod app;
+pub mod audit;
+mod authorize;
+mod bearer;
+mod browser;
+mod browser_form;
+pub mod client;
+pub mod client_metadata;
+pub mod clients;
+pub mod config;
+pub mod consent;
+pub mod directory;
+mod discovery;
+mod error;
+mod error_page;
+mod form;
+mod grant;
+mod home;
+mod introspect;
+mod login;
+mod logout;
+mod management;
+pub mod passwords;
+mod pkce;
+pub mod redirect_uri;
+pub mod resource;
+mod revoke;
+mod routes;
+pub mod scope;
+pub mod scopes;
+mod state;
+mod token;
+mod tokens;
+pub mod user;
+pub mod users;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use shared::serve::{self, ServeError, Server, Service};
+
+pub use app::{App, OpenError};
+pub use config::Config;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Opens the stores and serves on `listener`.
+pub async fn start(config: Config, listener: TcpListener) -> Result<Server, StartError> {
+    if config.password_grant {
+        log::warn!("the password grant is on: passwords pass through the clients that opted in (RFC 9700 2.4)");
+    }
+    let app = Data::new(App::open(config)?);
+    let state = app.state.clone();
+    let ready: serve::Ready = Arc::new(move || {
+        let state = state.clone();
+        Box::pin(async move { state.ping().await.map_err(|error| error.to_string()) })
+    });
+    // HSTS on a loopback host would bind every other service of the machine (decisions 15).
+    let hsts = app.config.issuer.is_https() && !app.config.issuer.is_loopback();
+    let service = Service { name: "auth-server", ready, hsts };
+    Ok(serve::serve(listener, &app.config.server.clone(), service, routes::configure(app))?)
+}

@@ -1,0 +1,102 @@
+//! The parts that endpoints may use, put together once at start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::expiring::{self, Expiring, ExpiringStore};
+use shared::page::{Pages, PagesError};
+use shared::rate_limit::RateLimit;
+use shared::seal::{KeyError, KeyRing};
+use shared::session::Sessions;
+use shared::store::{Sqlite, StoreError, StoreUrl};
+
+use crate::audit::Audit;
+use crate::authorize::transaction::Transaction;
+use crate::browser::BrowserSession;
+use crate::clients::Clients;
+use crate::config::{Config, Lifetimes};
+use crate::directory::{self, ConsentStore};
+use crate::passwords::Passwords;
+use crate::scopes::KnownScopes;
+use crate::token::client_auth::Throttle;
+use crate::tokens::Tokens;
+use crate::users::Users;
+
+/// Everything a request may need. No globals: what is not here does not exist.
+pub struct App {
+    pub config: Config,
+    pub users: Users,
+    pub clients: Clients,
+    pub scopes: KnownScopes,
+    pub consents: Arc<dyn ConsentStore>,
+    pub audit: Audit,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub sessions: Sessions<BrowserSession>,
+    /// Authorization requests that wait for a person.
+    pub transactions: Expiring<Transaction>,
+    pub pages: Pages,
+    pub keys: KeyRing,
+    /// Codes, grants, tokens, sessions, transactions, counters.
+    pub state: Arc<dyn ExpiringStore>,
+    /// Failed client authentications (B-036).
+    pub client_throttle: Throttle,
+}
+
+/// Why the parts can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    #[error("master_key_file: {0}")]
+    Key(#[from] KeyError),
+    #[error("templates: {0}")]
+    Pages(#[from] PagesError),
+}
+
+impl App {
+    /// Opens the stores; makes them, and the master key, where they are missing.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let StoreUrl::Sqlite(path) = &config.store else {
+            let told = format!("{} can't hold the auth-server's data in this version", config.store.scheme());
+            return Err(StoreError::Unavailable(told).into());
+        };
+        let file = Sqlite::open(path)?;
+        let directory = directory::on_sqlite(file.clone())?;
+        let state = expiring::on_sqlite(file)?;
+        let keys = KeyRing::load_or_create(&config.master_key_path())?;
+        let pages = Pages::new(
+            |environment| minijinja_embed::load_templates!(*environment),
+            config.templates.as_deref(),
+            &config.root(),
+        )?;
+        let lifetimes = &config.lifetimes;
+        let sessions = Sessions::new(
+            state.clone(),
+            "browser_session",
+            "as",
+            config.secure_cookies(),
+            Lifetimes::seconds(lifetimes.sso_idle),
+            Lifetimes::seconds(lifetimes.sso_absolute),
+        );
+        let transactions = Expiring::new(state.clone(), "transaction", Lifetimes::seconds(lifetimes.transaction));
+        let passwords = Passwords::new(&config.passwords);
+        let failures = RateLimit::new(state.clone(), "client_failures", 10, Duration::from_secs(60));
+        Ok(Self {
+            users: Users::new(directory.users, state.clone(), passwords.clone()),
+            clients: Clients::new(directory.clients, state.clone()),
+            scopes: KnownScopes::new(directory.scopes),
+            consents: directory.consents,
+            audit: Audit::new(directory.audit),
+            tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
+            client_throttle: Throttle::new(failures),
+            passwords,
+            sessions,
+            transactions,
+            pages,
+            keys,
+            state,
+            config,
+        })
+    }
+}

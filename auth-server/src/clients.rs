@@ -1,0 +1,93 @@
+//! Clients in use: looked up on every machine request, so kept for a moment; and changes that take issued tokens along.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use shared::expiring::{ExpiringStore, Op};
+use shared::store::StoreError;
+
+use crate::client::Client;
+use crate::directory::{ClientStore, Page, Replaced};
+use crate::state;
+
+/// How long another process's change may go unseen. Only the client's own authentication rests on it: its grants are
+/// deleted by whoever disables it (B-084).
+const KEPT: Duration = Duration::from_secs(1);
+const MOST_KEPT: u64 = 10_000;
+
+/// The client store behind a short memory.
+#[derive(Clone)]
+pub struct Clients {
+    store: Arc<dyn ClientStore>,
+    state: Arc<dyn ExpiringStore>,
+    kept: Cache<String, KeptClient>,
+    /// One more with each change made here: what was read before a change is not believed after it.
+    generation: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+struct KeptClient {
+    client: Arc<Client>,
+    generation: u64,
+}
+
+impl Clients {
+    pub fn new(store: Arc<dyn ClientStore>, state: Arc<dyn ExpiringStore>) -> Self {
+        let kept = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT).build();
+        Self { store, state, kept, generation: Arc::default() }
+    }
+
+    /// The client as it is, or was at most a second ago if another process changed it.
+    pub async fn find(&self, id: &str) -> Result<Option<Arc<Client>>, StoreError> {
+        let generation = self.generation.load(Ordering::Acquire);
+        if let Some(kept) = self.kept.get(id).filter(|kept| kept.generation == generation) {
+            return Ok(Some(kept.client));
+        }
+        let Some(client) = self.store.find(id).await? else { return Ok(None) };
+        let client = Arc::new(client);
+        self.kept.insert(id.to_owned(), KeptClient { client: client.clone(), generation });
+        Ok(Some(client))
+    }
+
+    /// The client as the store has it now: what a change begins with.
+    pub async fn read(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        self.store.find(id).await
+    }
+
+    pub async fn list(&self, page: &Page) -> Result<Vec<Client>, StoreError> {
+        self.store.list(page).await
+    }
+
+    pub async fn insert(&self, client: &Client) -> Result<(), StoreError> {
+        self.store.insert(client).await
+    }
+
+    /// Writes a changed client. When it is disabled, its grants are revoked (B-084).
+    pub async fn replace(&self, client: &Client) -> Result<Replaced, StoreError> {
+        let replaced = self.store.replace(client).await?;
+        self.forget();
+        if client.disabled && replaced == Replaced::Done {
+            self.revoke_all(client).await?;
+        }
+        Ok(replaced)
+    }
+
+    /// Deletes a client with its consents and grants (B-084).
+    pub async fn delete(&self, client: &Client) -> Result<bool, StoreError> {
+        let deleted = self.store.delete(&client.id).await?;
+        self.forget();
+        self.revoke_all(client).await?;
+        Ok(deleted)
+    }
+
+    /// Revokes every grant given to a client.
+    pub async fn revoke_all(&self, client: &Client) -> Result<(), StoreError> {
+        state::apply_all(&*self.state, vec![Op::DeleteOwned { owner: client.grants_owner() }]).await
+    }
+
+    fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,296 @@
+//! The directory in the embedded file: entities as JSON, beside the columns they are found by.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::store::{Sqlite, StoreError};
+
+use super::{AuditStore, ClientStore, ConsentStore, Page, Replaced, ScopeStore, UserStore};
+use crate::audit::Event;
+use crate::client::Client;
+use crate::consent::Consent;
+use crate::scope::Scope;
+use crate::user::User;
+
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE user (
+        id TEXT PRIMARY KEY, username TEXT NOT NULL UNIQUE, body TEXT NOT NULL, version INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE client (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, version INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX client_name ON client (name, id);
+    CREATE TABLE consent (
+        user TEXT NOT NULL REFERENCES user ON DELETE CASCADE, client TEXT NOT NULL REFERENCES client ON DELETE CASCADE,
+        body TEXT NOT NULL, PRIMARY KEY (user, client)
+    ) WITHOUT ROWID;
+    CREATE INDEX consent_client ON consent (client);
+    CREATE TABLE scope (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX audit_at ON audit (at);
+"];
+
+/// How long a listing may take.
+const LISTING: Duration = Duration::from_secs(5);
+
+/// All directory traits on one file.
+pub struct SqliteDirectory {
+    file: Sqlite,
+}
+
+impl SqliteDirectory {
+    pub fn new(file: Sqlite) -> Result<Self, StoreError> {
+        file.migrate("directory", MIGRATIONS)?;
+        Ok(Self { file })
+    }
+
+    fn find_one<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        key: &str,
+        with_version: fn(T, u64) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        self.file.read_now(|connection| {
+            let found = connection.prepare_cached(sql)?.query_row([key], body_and_version).optional()?;
+            found.map(|(body, version)| Ok(with_version(read(&body)?, version))).transpose()
+        })
+    }
+
+    async fn listing<T: DeserializeOwned + Send + 'static>(
+        &self,
+        sql: &'static str,
+        page: &Page,
+        with_version: fn(T, u64) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let page = page.clone();
+        self.file
+            .read(LISTING, move |connection| {
+                let mut query = connection.prepare_cached(sql)?;
+                let search = page.search.unwrap_or_default();
+                let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
+                let rows = query.query_map(params![page.after, search, limit], body_and_version)?;
+                rows.map(|row| {
+                    let (body, version) = row?;
+                    Ok(with_version(read(&body)?, version))
+                })
+                .collect()
+            })
+            .await
+    }
+
+    async fn execute(
+        &self,
+        sql: &'static str,
+        values: impl rusqlite::Params + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        self.file.write(move |connection| Ok(connection.prepare_cached(sql)?.execute(values)?)).await
+    }
+}
+
+fn body_and_version(row: &Row<'_>) -> Result<(String, u64), rusqlite::Error> {
+    Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default()))
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, StoreError> {
+    serde_json::from_str(body).map_err(|error| StoreError::Corrupt(format!("an entry of the directory: {error}")))
+}
+
+fn written(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(format!("an entry of the directory: {error}")))
+}
+
+fn version(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn replaced(rows: usize) -> Replaced {
+    if rows == 1 { Replaced::Done } else { Replaced::Changed }
+}
+
+fn user_with(mut user: User, version: u64) -> User {
+    user.version = version;
+    user
+}
+
+fn client_with(mut client: Client, version: u64) -> Client {
+    client.version = version;
+    client
+}
+
+#[async_trait]
+impl UserStore for SqliteDirectory {
+    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+        let values = (user.id.clone(), user.username.clone(), written(user)?);
+        self.execute("INSERT INTO user VALUES (?1, ?2, ?3, 1)", values).await.map(drop)
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<User>, StoreError> {
+        self.find_one("SELECT body, version FROM user WHERE id = ?1", id, user_with)
+    }
+
+    async fn find_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
+        self.find_one("SELECT body, version FROM user WHERE username = ?1", username, user_with)
+    }
+
+    async fn list(&self, page: &Page) -> Result<Vec<User>, StoreError> {
+        self.listing(
+            "SELECT body, version FROM user
+             WHERE (?1 IS NULL OR username > (SELECT username FROM user WHERE id = ?1))
+                AND (instr(lower(username), lower(?2)) > 0 OR instr(id, ?2) > 0)
+             ORDER BY username LIMIT ?3",
+            page,
+            user_with,
+        )
+        .await
+    }
+
+    async fn replace(&self, user: &User) -> Result<Replaced, StoreError> {
+        let values = (user.id.clone(), version(user.version), user.username.clone(), written(user)?);
+        let sql = "UPDATE user SET username = ?3, body = ?4, version = version + 1 WHERE id = ?1 AND version = ?2";
+        self.execute(sql, values).await.map(replaced)
+    }
+
+    async fn delete(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM user WHERE id = ?1", [id.to_owned()]).await? == 1)
+    }
+}
+
+#[async_trait]
+impl ClientStore for SqliteDirectory {
+    async fn insert(&self, client: &Client) -> Result<(), StoreError> {
+        let values = (client.id.clone(), client.name.clone(), written(client)?);
+        self.execute("INSERT INTO client VALUES (?1, ?2, ?3, 1)", values).await.map(drop)
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        self.find_one("SELECT body, version FROM client WHERE id = ?1", id, client_with)
+    }
+
+    async fn list(&self, page: &Page) -> Result<Vec<Client>, StoreError> {
+        self.listing(
+            "SELECT body, version FROM client
+             WHERE (?1 IS NULL OR (name, id) > (SELECT name, id FROM client WHERE id = ?1))
+                AND (instr(lower(name), lower(?2)) > 0 OR instr(id, ?2) > 0)
+             ORDER BY name, id LIMIT ?3",
+            page,
+            client_with,
+        )
+        .await
+    }
+
+    async fn replace(&self, client: &Client) -> Result<Replaced, StoreError> {
+        let values = (client.id.clone(), version(client.version), client.name.clone(), written(client)?);
+        let sql = "UPDATE client SET name = ?3, body = ?4, version = version + 1 WHERE id = ?1 AND version = ?2";
+        self.execute(sql, values).await.map(replaced)
+    }
+
+    async fn delete(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM client WHERE id = ?1", [id.to_owned()]).await? == 1)
+    }
+}
+
+#[async_trait]
+impl ConsentStore for SqliteDirectory {
+    async fn put(&self, consent: &Consent) -> Result<(), StoreError> {
+        let values = (consent.user.clone(), consent.client.clone(), written(consent)?);
+        let sql =
+            "INSERT INTO consent VALUES (?1, ?2, ?3) ON CONFLICT (user, client) DO UPDATE SET body = excluded.body";
+        self.execute(sql, values).await.map(drop)
+    }
+
+    async fn find(&self, user: &str, client: &str) -> Result<Option<Consent>, StoreError> {
+        self.file.read_now(|connection| {
+            let body: Option<String> = connection
+                .prepare_cached("SELECT body FROM consent WHERE user = ?1 AND client = ?2")?
+                .query_row([user, client], |row| row.get(0))
+                .optional()?;
+            body.map(|body| read(&body)).transpose()
+        })
+    }
+
+    async fn list_for_user(&self, user: &str) -> Result<Vec<Consent>, StoreError> {
+        let user = user.to_owned();
+        self.file
+            .read(LISTING, move |connection| {
+                bodies(connection, "SELECT body FROM consent WHERE user = ?1 ORDER BY client", [user])
+            })
+            .await
+    }
+
+    async fn delete(&self, user: &str, client: &str) -> Result<bool, StoreError> {
+        let values = [user.to_owned(), client.to_owned()];
+        Ok(self.execute("DELETE FROM consent WHERE user = ?1 AND client = ?2", values).await? == 1)
+    }
+}
+
+#[async_trait]
+impl ScopeStore for SqliteDirectory {
+    async fn put(&self, scope: &Scope) -> Result<(), StoreError> {
+        let values = (scope.name.clone(), written(scope)?);
+        let sql = "INSERT INTO scope VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+        self.execute(sql, values).await.map(drop)
+    }
+
+    async fn list(&self) -> Result<Vec<Scope>, StoreError> {
+        self.file.read_now(|connection| bodies(connection, "SELECT body FROM scope ORDER BY name", []))
+    }
+
+    async fn delete(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM scope WHERE name = ?1", [name.to_owned()]).await? == 1)
+    }
+}
+
+#[async_trait]
+impl AuditStore for SqliteDirectory {
+    async fn append(&self, event: &Event) -> Result<(), StoreError> {
+        let values = (event.at, written(event)?);
+        self.execute("INSERT INTO audit (at, body) VALUES (?1, ?2)", values).await.map(drop)
+    }
+
+    async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Event)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.file
+            .read(LISTING, move |connection| {
+                let mut query = connection.prepare_cached(
+                    "SELECT number, body FROM audit WHERE number < coalesce(?1, 9223372036854775807)
+                     ORDER BY number DESC LIMIT ?2",
+                )?;
+                let rows =
+                    query.query_map(params![before, limit], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+                rows.map(|row| {
+                    let (number, body) = row?;
+                    Ok((number, read(&body)?))
+                })
+                .collect()
+            })
+            .await
+    }
+}
+
+fn bodies<T: DeserializeOwned>(
+    connection: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<T>, StoreError> {
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map(values, |row| row.get::<_, String>(0))?;
+    rows.map(|body| read(&body?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{Directory, on_sqlite};
+    use shared::store::Sqlite;
+
+    async fn empty() -> (tempfile::TempDir, Directory) {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = on_sqlite(Sqlite::open(folder.path().join("directory.db")).unwrap()).unwrap();
+        (folder, directory)
+    }
+
+    crate::directory::conformance::suite!(empty);
+}

@@ -1,0 +1,233 @@
+//! Hashing and checking passwords: argon2id, and bcrypt as Flask-Sentinel left it. Off the workers, a bounded number at a
+//! time (F-001 to F-007).
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use shared::Secret;
+use shared::random::random_bytes;
+use tokio::sync::Semaphore;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use crate::config::PasswordConfig;
+
+/// bcrypt takes no more of a password than this, in bytes (F-004).
+const BCRYPT_BYTES: usize = 72;
+/// Costs of imported bcrypt hashes that are tried (F-003); a higher one would occupy a core for seconds.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
+/// Imported argon2 hashes beyond these would be a way to exhaust the machine: KiB and passes.
+const MOST_MEMORY: u32 = 1 << 20;
+const MOST_PASSES: u32 = 16;
+
+/// Hashes and checks passwords.
+#[derive(Clone)]
+pub struct Passwords {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    params: Params,
+    /// Running and waiting hashes; none left: busy.
+    places: Arc<Semaphore>,
+    /// Running hashes.
+    threads: Arc<Semaphore>,
+    /// Checked where there is no user or no hash, so that the work is the same (F-021).
+    dummy: String,
+}
+
+/// More hashes wait than may: 503 with Retry-After (F-007).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked")]
+pub struct Busy;
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Wrong,
+    Right(Renewal),
+}
+
+/// What is to become of the stored hash after a right password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// As strong as configured.
+    Keep,
+    /// A new hash to be stored (F-002, F-003).
+    Store(String),
+    /// The old scheme saw only a part of the password: its owner must set one anew (F-004).
+    SetAnew,
+}
+
+/// Why a new password is refused (F-006, F-010).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPassword {
+    #[error("the password needs at least {0} characters")]
+    TooShort(usize),
+    #[error("the password can have at most {0} characters")]
+    TooLong(usize),
+    #[error("the password holds a character that can't be typed everywhere (NUL)")]
+    Nul,
+}
+
+impl Passwords {
+    pub fn new(config: &PasswordConfig) -> Self {
+        let params = Params::new(config.memory_kib, config.passes, config.lanes, None)
+            .expect("the configuration was checked against tighter bounds");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if config.threads > 0 { config.threads } else { (cores - 1).max(1) };
+        let dummy = dummy_hash(&params);
+        Self {
+            inner: Arc::new(Inner {
+                params,
+                places: Arc::new(Semaphore::new(threads + config.queue)),
+                threads: Arc::new(Semaphore::new(threads)),
+                dummy,
+            }),
+        }
+    }
+
+    /// A hash to store for a new password (F-001, F-006).
+    pub async fn hash(&self, password: Secret) -> Result<String, Busy> {
+        let inner = self.inner.clone();
+        self.run(move || inner.hash(&password)).await
+    }
+
+    /// Checks `password` against `stored`; the same work is done where nothing is stored (F-021).
+    pub async fn verify(&self, stored: Option<&str>, password: Secret) -> Result<Verdict, Busy> {
+        let inner = self.inner.clone();
+        let stored = stored.map(str::to_owned);
+        self.run(move || inner.verify(stored.as_deref(), &password)).await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let place = self.inner.places.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let thread = self.inner.threads.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let result = tokio::task::spawn_blocking(move || {
+            // Held by the work itself: a caller who goes away frees no core.
+            let _held = (place, thread);
+            work()
+        });
+        result.await.map_err(|_| Busy)
+    }
+}
+
+impl Inner {
+    fn argon2(&self) -> Argon2<'static> {
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
+    }
+
+    fn hash(&self, password: &Secret) -> String {
+        let normal = Secret::new(password.expose().nfc().collect::<String>());
+        self.argon2()
+            .hash_password_with_salt(normal.expose().as_bytes(), &random_bytes::<16>())
+            .expect("a password of any length up to 4 GiB can be hashed")
+            .to_string()
+    }
+
+    fn verify(&self, stored: Option<&str>, password: &Secret) -> Verdict {
+        let text = password.expose();
+        let usable = stored.filter(|_| !text.is_empty() && !text.contains('\0'));
+        match usable {
+            Some(stored) if stored.starts_with("$2") => self.verify_bcrypt(stored, password),
+            Some(stored) => self.verify_argon2(stored, password),
+            None => {
+                self.verify_argon2(&self.dummy, password);
+                Verdict::Wrong
+            }
+        }
+    }
+
+    fn verify_argon2(&self, stored: &str, password: &Secret) -> Verdict {
+        let Some((hash, params)) = read_argon2(stored) else {
+            log::error!("a stored password hash can't be read; its owner can't sign in");
+            return Verdict::Wrong;
+        };
+        let argon2 = self.argon2();
+        let matches = |text: &str| argon2.verify_password(text.as_bytes(), &hash).is_ok();
+        let text = password.expose();
+        let normal = Secret::new(text.nfc().collect::<String>());
+        // Hashes made elsewhere may be of the text as it was typed.
+        if !matches(normal.expose()) && (is_nfc(text) || !matches(text)) {
+            return Verdict::Wrong;
+        }
+        let weaker = hash.algorithm.as_str() != "argon2id"
+            || params.m_cost() < self.params.m_cost()
+            || params.t_cost() < self.params.t_cost()
+            || hash.hash.is_none_or(|output| output.len() < 32);
+        if weaker { Verdict::Right(Renewal::Store(self.hash(password))) } else { Verdict::Right(Renewal::Keep) }
+    }
+
+    fn verify_bcrypt(&self, stored: &str, password: &Secret) -> Verdict {
+        let cost = stored.get(4..6).and_then(|digits| digits.parse::<u32>().ok());
+        if !cost.is_some_and(|cost| BCRYPT_COSTS.contains(&cost)) {
+            log::error!("a stored bcrypt hash has a cost that is not tried; its owner can't sign in");
+            return Verdict::Wrong;
+        }
+        let text = password.expose();
+        let normal = Secret::new(text.nfc().collect::<String>());
+        let matches = |text: &str| bcrypt::verify(text, stored).unwrap_or(false);
+        let Some(matched) =
+            [text, normal.expose()].into_iter().take(if is_nfc(text) { 1 } else { 2 }).find(|text| matches(text))
+        else {
+            return Verdict::Wrong;
+        };
+        Verdict::Right(if matched.len() > BCRYPT_BYTES {
+            Renewal::SetAnew
+        } else {
+            Renewal::Store(self.hash(password))
+        })
+    }
+}
+
+/// Whether a hash made elsewhere can be checked here; for imports.
+pub fn is_known_hash(stored: &str) -> bool {
+    if stored.starts_with("$2") {
+        let scheme = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix));
+        let cost = stored.get(4..6).and_then(|digits| digits.parse::<u32>().ok());
+        scheme && stored.len() == 60 && cost.is_some_and(|cost| BCRYPT_COSTS.contains(&cost))
+    } else {
+        read_argon2(stored).is_some()
+    }
+}
+
+/// Checks a new password's length, in characters of its normal form (F-010).
+pub fn check_new(password: &Secret, config: &PasswordConfig) -> Result<(), WeakPassword> {
+    let text = password.expose();
+    if text.contains('\0') {
+        return Err(WeakPassword::Nul);
+    }
+    let length = text.nfc().count();
+    if length < config.minimum_length {
+        Err(WeakPassword::TooShort(config.minimum_length))
+    } else if length > config.maximum_length {
+        Err(WeakPassword::TooLong(config.maximum_length))
+    } else {
+        Ok(())
+    }
+}
+
+fn read_argon2(stored: &str) -> Option<(PasswordHash, Params)> {
+    let hash = PasswordHash::new(stored).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let bounded = params.m_cost() <= MOST_MEMORY && params.t_cost() <= MOST_PASSES && params.p_cost() <= 16;
+    (bounded && hash.algorithm.as_str().starts_with("argon2")).then_some((hash, params))
+}
+
+/// A well-formed hash that no password has.
+fn dummy_hash(params: &Params) -> String {
+    let salt = Salt::new(&random_bytes::<16>()).expect("16 bytes are a salt");
+    let output = Output::new(&random_bytes::<32>()).expect("32 bytes are an output");
+    PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into().expect("checked parameters can be written"),
+        salt: Some(salt),
+        hash: Some(output),
+    }
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! POST /revoke: a client gives a token back (RFC 7009, C-020 to C-028).
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use shared::oauth::ErrorCode;
+
+use crate::app::App;
+use crate::error::OAuthError;
+use crate::form::MachineForm;
+use crate::token::client_auth;
+use crate::tokens::Revocable;
+
+pub async fn endpoint(
+    app: web::Data<App>,
+    request: HttpRequest,
+    MachineForm(form): MachineForm,
+) -> Result<HttpResponse, OAuthError> {
+    // The token's own prefix says what it is, so a wrong or unknown hint changes nothing (C-023).
+    form.one("token_type_hint")?;
+    let token = form.one("token")?.ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
+    let client = client_auth::authenticate(&app, &request, &form).await?;
+    // An unknown token is a success: the caller must not learn which tokens exist (RFC 7009 2.2).
+    if let Some(found) = app.tokens.find_revocable(token).await? {
+        let owner = match &found {
+            Revocable::Access { client, .. } | Revocable::Refresh { client, .. } => client,
+        };
+        if *owner != client.id {
+            return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the token was issued to another client"));
+        }
+        app.tokens
+            .revoke(match found {
+                Revocable::Access { key, .. } if !client.flags.revoke_cascade => key,
+                // A rotated refresh token ends its family as well: its client wants no more of it (C-026).
+                Revocable::Access { grant, .. } | Revocable::Refresh { grant, .. } => grant,
+            })
+            .await?;
+    }
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
+}

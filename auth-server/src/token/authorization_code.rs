@@ -1,0 +1,74 @@
+//! The authorization_code grant (RFC 6749 4.1.3, B-040 to B-052).
+
+use actix_web::HttpRequest;
+use shared::form::Parameters;
+use shared::oauth::TokenResponse;
+use shared::serve::client_ip;
+
+use super::{audience_within, required};
+use crate::app::App;
+use crate::audit::{Event, EventKind};
+use crate::client::{Client, GrantType};
+use crate::error::OAuthError;
+use crate::grant::{CodeRefusal, Redemption};
+use crate::tokens::{PresentedCode, Redeemed};
+
+/// `scope` is ignored: the code decides (B-051).
+pub struct Request<'a> {
+    code: &'a str,
+    shown: Redemption<'a>,
+}
+
+impl<'a> Request<'a> {
+    pub fn read(form: &'a Parameters) -> Result<Self, OAuthError> {
+        let shown = Redemption { redirect_uri: form.one("redirect_uri")?, code_verifier: form.one("code_verifier")? };
+        Ok(Self { code: required(form, "code")?, shown })
+    }
+
+    pub async fn redeem(
+        &self,
+        app: &App,
+        request: &HttpRequest,
+        client: &Client,
+        form: &Parameters,
+    ) -> Result<TokenResponse, OAuthError> {
+        let presented = app.tokens.find_code(self.code).await?.ok_or_else(OAuthError::invalid_grant)?;
+        let grant = &presented.grant.value;
+        grant.check_code(&presented.code.value, client, &self.shown).map_err(|refusal| match refusal {
+            CodeRefusal::UnexpectedVerifier => OAuthError::invalid_request(refusal.to_string()),
+            other => {
+                log::info!("a code was not redeemed: {other}");
+                OAuthError::invalid_grant()
+            }
+        })?;
+        if presented.code.claimed_for.is_some() {
+            return Err(replayed(app, request, &presented).await?);
+        }
+        let user = match &grant.user {
+            Some(holder) => {
+                let user = app.users.find(&holder.id).await?.filter(|user| !user.disabled);
+                Some(user.ok_or_else(OAuthError::invalid_grant)?)
+            }
+            None => None,
+        };
+        let audience = audience_within(&grant.resources, form)?;
+        let refresh = client.permits(GrantType::RefreshToken);
+        match app.tokens.redeem(&presented, client, user.as_ref(), audience, refresh).await? {
+            Redeemed::Issued(tokens) => Ok(tokens),
+            Redeemed::Again => Err(replayed(app, request, &presented).await?),
+            Redeemed::Gone => Err(OAuthError::invalid_grant()),
+        }
+    }
+}
+
+/// The second request that is valid in every respect: one of the two was not the client's, so all its tokens die (B-047).
+async fn replayed(app: &App, request: &HttpRequest, presented: &PresentedCode) -> Result<OAuthError, OAuthError> {
+    app.tokens.revoke_grant_of(presented).await?;
+    let grant = &presented.grant.value;
+    let mut event = Event::new(EventKind::CodeReplayed).client(&grant.client).ip(client_ip(request));
+    if let Some(user) = &grant.user {
+        event = event.subject(&user.id);
+    }
+    app.audit.note(event).await;
+    Ok(OAuthError::invalid_grant())
+}

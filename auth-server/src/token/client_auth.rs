@@ -1,0 +1,180 @@
+//! Who calls a machine endpoint: client_secret_basic, client_secret_post, or a public client's bare id (B-020 to B-036).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use moka::sync::Cache;
+use shared::Secret;
+use shared::clock;
+use shared::form::{Parameters, decode};
+use shared::rate_limit::{Allowance, RateLimit};
+use shared::serve::client_ip;
+
+use crate::app::App;
+use crate::audit::{Event, EventKind};
+use crate::client::{AuthMethod, Client, ClientSecret, Digest32, SecretForm};
+use crate::error::OAuthError;
+use crate::passwords::Verdict;
+
+/// What a request shows of its client.
+pub struct Presented {
+    id: String,
+    proof: Proof,
+}
+
+enum Proof {
+    Basic(Secret),
+    Post(Secret),
+    IdOnly,
+}
+
+/// Slows guessing: after ten failures in a minute of one client id from one address, nothing is tried (B-036).
+pub struct Throttle {
+    failures: RateLimit,
+    closed: Cache<String, ()>,
+}
+
+/// In seconds.
+const WINDOW: Duration = Duration::from_secs(60);
+
+impl Throttle {
+    pub fn new(failures: RateLimit) -> Self {
+        Self { failures, closed: Cache::builder().max_capacity(100_000).time_to_live(WINDOW).build() }
+    }
+
+    fn key(client: &str, ip: IpAddr) -> String {
+        format!("{ip} {client}")
+    }
+
+    fn check(&self, client: &str, ip: IpAddr) -> Result<(), OAuthError> {
+        // Nothing is closed but under attack: then even the key is worth saving.
+        if self.closed.entry_count() == 0 || !self.closed.contains_key(&Self::key(client, ip)) {
+            return Ok(());
+        }
+        Err(OAuthError::Throttled { retry_after: WINDOW })
+    }
+
+    async fn failed(&self, client: &str, ip: IpAddr) -> Result<(), OAuthError> {
+        let key = Self::key(client, ip);
+        match self.failures.check(&key).await? {
+            Allowance::Allowed => Ok(()),
+            Allowance::Exceeded { retry_after } => {
+                self.closed.insert(key, ());
+                self.closed.run_pending_tasks();
+                Err(OAuthError::Throttled { retry_after })
+            }
+        }
+    }
+}
+
+/// The client that sent the request, proved by its registered method.
+pub async fn authenticate(app: &App, request: &HttpRequest, form: &Parameters) -> Result<Arc<Client>, OAuthError> {
+    let presented = Presented::read(request, form)?;
+    let ip = client_ip(request);
+    app.client_throttle.check(&presented.id, ip)?;
+    let client = app.clients.find(&presented.id).await?;
+    if presented.proves(client.as_deref(), app).await?
+        && let Some(client) = client
+    {
+        return Ok(client);
+    }
+    log::warn!("client authentication failed");
+    app.audit.note(Event::new(EventKind::ClientRefused).client(&presented.id).ip(ip)).await;
+    app.client_throttle.failed(&presented.id, ip).await?;
+    Err(OAuthError::invalid_client())
+}
+
+impl Presented {
+    /// Exactly one way of authentication, or none but the id (B-025).
+    fn read(request: &HttpRequest, form: &Parameters) -> Result<Self, OAuthError> {
+        let (id, secret) = (form.one("client_id")?, form.one("client_secret")?);
+        let assertion = form.one("client_assertion")?.or(form.one("client_assertion_type")?);
+        let mut headers = request.headers().get_all(AUTHORIZATION);
+        let header = headers.next();
+        if headers.next().is_some() {
+            return Err(OAuthError::invalid_request("Authorization is given more than once"));
+        }
+        let ways = [header.is_some(), secret.is_some(), assertion.is_some()];
+        if ways.into_iter().filter(|used| *used).count() > 1 {
+            return Err(OAuthError::invalid_request("the client authenticates in more than one way"));
+        }
+        if assertion.is_some() {
+            return Err(OAuthError::invalid_client());
+        }
+        let Some(header) = header else {
+            let id = id.ok_or_else(OAuthError::invalid_client)?.to_owned();
+            return Ok(match secret {
+                Some(secret) => Self { id, proof: Proof::Post(Secret::new(secret)) },
+                None => Self { id, proof: Proof::IdOnly },
+            });
+        };
+        let (basic_id, secret) = basic(header.as_bytes()).ok_or_else(OAuthError::invalid_client)?;
+        if id.is_some_and(|id| id != basic_id) {
+            return Err(OAuthError::invalid_request("client_id differs from the one in the Authorization header"));
+        }
+        Ok(Self { id: basic_id, proof: Proof::Basic(secret) })
+    }
+
+    /// Whether this is that client; the same work for one that is unknown (B-027).
+    async fn proves(&self, client: Option<&Client>, app: &App) -> Result<bool, OAuthError> {
+        let (secret, method) = match &self.proof {
+            Proof::Basic(secret) => (secret, AuthMethod::ClientSecretBasic),
+            Proof::Post(secret) => (secret, AuthMethod::ClientSecretPost),
+            Proof::IdOnly => {
+                return Ok(client.is_some_and(|client| !client.disabled && client.authenticates_by(AuthMethod::None)));
+            }
+        };
+        let digest = Digest32::of(secret.expose());
+        let nobodys = [ClientSecret { form: SecretForm::Sha256(Digest32([0; 32])), until: None }];
+        let secrets = client.map_or(nobodys.as_slice(), |client| &client.secrets);
+        let mut right = false;
+        let now = clock::now();
+        for held in secrets.iter().filter(|held| held.is_live(now)) {
+            right |= match &held.form {
+                SecretForm::Sha256(stored) => stored.matches(&digest),
+                SecretForm::Argon2id(stored) => {
+                    matches!(app.passwords.verify(Some(stored), secret.clone()).await?, Verdict::Right(_))
+                }
+            };
+        }
+        Ok(right && client.is_some_and(|client| !client.disabled && client.authenticates_by(method)))
+    }
+}
+
+/// Id and secret of a Basic header: base64, split at the first colon, both parts form-decoded (B-020).
+fn basic(header: &[u8]) -> Option<(String, Secret)> {
+    let (scheme, rest) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let encoded = rest.trim_ascii();
+    let bytes = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?;
+    let middle = bytes.iter().position(|byte| *byte == b':')?;
+    let id = decode(&bytes[..middle]).ok().filter(|id| !id.is_empty())?;
+    Some((id, Secret::new(decode(&bytes[middle + 1..]).ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// B-020: the contract's vector, and what is malformed.
+    #[test]
+    fn basic_credentials_are_decoded_after_they_are_split() {
+        let (id, secret) = basic(b"Basic YysxJTNBeDphJTJCYiUyNWMlMkZkJTNEJUMzJUE5").unwrap();
+        assert_eq!((id.as_str(), secret.expose()), ("c 1:x", "a+b%c/d=\u{e9}"));
+        let header = |text: &str| format!("basic {}", STANDARD.encode(text));
+        let (id, secret) = basic(header("id:a:b").as_bytes()).unwrap();
+        assert_eq!((id.as_str(), secret.expose()), ("id", "a:b"));
+        for bad in ["Basic", "Basic ", "Basic !!!", "Bearer YTpi", &header("nocolon"), &header(":x"), &header("a:%zz")]
+        {
+            assert!(basic(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! POST /token: the phases that every grant shares, the first failing one decides the answer (B-003).
+//!
+//! A new grant: one file here, one arm in [`GrantRequest`]'s two functions, one variant of [`GrantType`].
+
+mod authorization_code;
+pub mod client_auth;
+mod client_credentials;
+mod password;
+mod refresh_token;
+
+use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use actix_web::{HttpRequest, HttpResponse, web};
+use shared::form::Parameters;
+use shared::oauth::{ErrorCode, Scopes, TokenResponse};
+
+use crate::app::App;
+use crate::client::{Client, GrantType};
+use crate::error::OAuthError;
+use crate::form::MachineForm;
+use crate::resource::{self, ResourceFault};
+
+/// Everything any grant reads; given twice it is refused, whichever the grant.
+const KNOWN: [&str; 13] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "username",
+    "password",
+    "scope",
+    "refresh_token",
+    "state",
+];
+
+/// A parsed request of one grant.
+enum GrantRequest<'a> {
+    AuthorizationCode(authorization_code::Request<'a>),
+    RefreshToken(refresh_token::Request<'a>),
+    ClientCredentials(client_credentials::Request),
+    Password(password::Request<'a>),
+}
+
+pub async fn endpoint(
+    app: web::Data<App>,
+    request: HttpRequest,
+    MachineForm(form): MachineForm,
+) -> Result<HttpResponse, OAuthError> {
+    for name in KNOWN {
+        form.one(name)?;
+    }
+    let (grant_type, grant) = GrantRequest::read(&app, &form)?;
+    let client = client_auth::authenticate(&app, &request, &form).await?;
+    if !client.permits(grant_type) || (grant_type == GrantType::ClientCredentials && client.is_public()) {
+        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client may not use this grant"));
+    }
+    let tokens = match grant {
+        GrantRequest::AuthorizationCode(grant) => grant.redeem(&app, &request, &client, &form).await?,
+        GrantRequest::RefreshToken(grant) => grant.refresh(&app, &request, &client, &form).await?,
+        GrantRequest::ClientCredentials(grant) => grant.issue(&app, &client, &form).await?,
+        GrantRequest::Password(grant) => grant.sign_in(&app, &client, &form).await?,
+    };
+    Ok(answer(&tokens))
+}
+
+impl<'a> GrantRequest<'a> {
+    fn read(app: &App, form: &'a Parameters) -> Result<(GrantType, Self), OAuthError> {
+        let name = form.one("grant_type")?.ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
+        Ok(match GrantType::ALL.into_iter().find(|known| known.as_str() == name) {
+            Some(kind @ GrantType::AuthorizationCode) => {
+                (kind, Self::AuthorizationCode(authorization_code::Request::read(form)?))
+            }
+            Some(kind @ GrantType::RefreshToken) => (kind, Self::RefreshToken(refresh_token::Request::read(form)?)),
+            Some(kind @ GrantType::ClientCredentials) => {
+                (kind, Self::ClientCredentials(client_credentials::Request::read(form)?))
+            }
+            Some(kind @ GrantType::Password) if app.config.password_grant => {
+                (kind, Self::Password(password::Request::read(form)?))
+            }
+            _ => return Err(OAuthError::new(ErrorCode::UnsupportedGrantType, "this grant_type is not supported")),
+        })
+    }
+}
+
+/// B-004.
+fn answer(tokens: &TokenResponse) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(tokens)
+}
+
+fn required<'a>(form: &'a Parameters, name: &'static str) -> Result<&'a str, OAuthError> {
+    form.one(name)?.ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
+}
+
+/// The `scope` parameter; absent is `None`.
+fn scope(form: &Parameters) -> Result<Option<Scopes>, OAuthError> {
+    let parsed = form.one("scope")?.map(str::parse::<Scopes>).transpose();
+    parsed.map_err(|error| OAuthError::new(ErrorCode::InvalidScope, error.to_string()))
+}
+
+/// The audience of a token: what is asked for among what `client` may ask for, or the default resource.
+fn audience_for(app: &App, client: &Client, form: &Parameters) -> Result<Vec<String>, OAuthError> {
+    let default = &app.config.default_resource;
+    let allowed = |resource: &str| client.may_ask_for(resource, default);
+    Ok(resource::choose(form.all("resource"), allowed, std::slice::from_ref(default))?)
+}
+
+/// The audience of a token: what is asked for within what was granted (B-050, B-075).
+fn audience_within(granted: &[String], form: &Parameters) -> Result<Vec<String>, OAuthError> {
+    let allowed = |resource: &str| granted.iter().any(|one| one == resource);
+    Ok(resource::choose(form.all("resource"), allowed, granted)?)
+}
+
+impl From<ResourceFault> for OAuthError {
+    fn from(fault: ResourceFault) -> Self {
+        OAuthError::new(ErrorCode::InvalidTarget, format!("resource: {fault}"))
+    }
+}

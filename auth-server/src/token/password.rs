@@ -1,0 +1,64 @@
+//! The password grant in Flask-Sentinel's shape: legacy, off by default, for opted-in first-party clients (B-060 to B-068).
+
+use shared::Secret;
+use shared::clock;
+use shared::form::Parameters;
+use shared::oauth::{ErrorCode, Scopes, TokenResponse};
+
+use super::{audience_for, required, scope};
+use crate::app::App;
+use crate::client::{Client, GrantType};
+use crate::error::OAuthError;
+use crate::grant::NewGrant;
+use crate::users::Authentication;
+
+pub struct Request<'a> {
+    username: &'a str,
+    password: Secret,
+    scopes: Option<Scopes>,
+}
+
+impl<'a> Request<'a> {
+    pub fn read(form: &'a Parameters) -> Result<Self, OAuthError> {
+        let password = Secret::new(required(form, "password")?);
+        Ok(Self { username: required(form, "username")?, password, scopes: scope(form)? })
+    }
+
+    pub async fn sign_in(&self, app: &App, client: &Client, form: &Parameters) -> Result<TokenResponse, OAuthError> {
+        if !client.flags.first_party {
+            return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client may not use this grant"));
+        }
+        let user = match app.users.authenticate(self.username, self.password.clone()).await? {
+            // A password to be changed first can't be changed here (F-014).
+            Authentication::Accepted { user, .. } if !user.must_change => user,
+            _ => return Err(OAuthError::invalid_grant()),
+        };
+        let new = NewGrant {
+            grant_type: GrantType::Password,
+            client,
+            user: Some(&user),
+            scopes: self.scopes_of(app, client).await?,
+            resources: audience_for(app, client, form)?,
+            session: None,
+            auth_time: Some(clock::now()),
+        };
+        Ok(app.tokens.issue(new, client.permits(GrantType::RefreshToken)).await?)
+    }
+
+    /// As everywhere, but that scopes bound to a role are never given this way, and that an imported client may
+    /// get none (B-066).
+    async fn scopes_of(&self, app: &App, client: &Client) -> Result<Scopes, OAuthError> {
+        if self.scopes.is_none() && client.flags.allow_empty_scope {
+            return Ok(Scopes::default());
+        }
+        let registry = app.scopes.registry().await?;
+        let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
+        let chosen =
+            client.scopes_for(self.scopes.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
+        let open = registry.without_role(&chosen);
+        if open.is_empty() || (self.scopes.is_some() && open != chosen) {
+            return Err(invalid("scope names what the password grant never gives".to_owned()));
+        }
+        Ok(open)
+    }
+}

@@ -1,0 +1,119 @@
+//! The refresh_token grant (RFC 6749 6, B-070 to B-084).
+
+use actix_web::HttpRequest;
+use shared::clock;
+use shared::form::Parameters;
+use shared::oauth::{ErrorCode, Scopes, TokenResponse};
+use shared::serve::client_ip;
+
+use super::{audience_within, required, scope};
+use crate::app::App;
+use crate::audit::{Event, EventKind};
+use crate::client::Client;
+use crate::error::OAuthError;
+use crate::grant::{Grant, RefreshParameters};
+use crate::tokens::{PresentedRefresh, Repeated, Rotated, Wanted};
+use crate::user::User;
+
+pub struct Request<'a> {
+    refresh_token: &'a str,
+    scopes: Option<Scopes>,
+}
+
+impl<'a> Request<'a> {
+    pub fn read(form: &'a Parameters) -> Result<Self, OAuthError> {
+        Ok(Self { refresh_token: required(form, "refresh_token")?, scopes: scope(form)? })
+    }
+
+    pub async fn refresh(
+        &self,
+        app: &App,
+        request: &HttpRequest,
+        client: &Client,
+        form: &Parameters,
+    ) -> Result<TokenResponse, OAuthError> {
+        let mut resources: Vec<String> = form.all("resource").map(str::to_owned).collect();
+        resources.sort_unstable();
+        let asked = RefreshParameters { scopes: self.scopes.clone(), resources };
+        // Twice at most: whoever is overtaken finds the token rotated when it reads it again.
+        for _ in 0..2 {
+            let presented = app.tokens.find_refresh(self.refresh_token).await?.ok_or_else(OAuthError::invalid_grant)?;
+            let grant = &presented.grant.value;
+            if grant.client != client.id {
+                app.audit.note(event(EventKind::ForeignToken, request, grant).client(&client.id)).await;
+                return Err(OAuthError::invalid_grant());
+            }
+            if presented.token.claimed_for.is_some() {
+                return repeat(app, request, &presented, &asked).await;
+            }
+            if presented.token.value.expires_at <= clock::now() {
+                return Err(OAuthError::invalid_grant());
+            }
+            let user = holder(app, grant).await?;
+            let scopes = self.effective_scopes(app, grant, client, user.as_ref()).await?;
+            let aud = audience_within(&grant.resources, form)?;
+            let wanted = Wanted { client, user: user.as_ref(), asked: asked.clone(), scopes, aud };
+            match app.tokens.rotate(&presented, wanted).await? {
+                Rotated::Issued(tokens) => return Ok(tokens),
+                Rotated::Overtaken => {}
+                Rotated::Gone => return Err(OAuthError::invalid_grant()),
+            }
+        }
+        Err(OAuthError::invalid_grant())
+    }
+
+    /// The asked-for part of what was granted (B-073), less what the client or user has lost since (B-076).
+    async fn effective_scopes(
+        &self,
+        app: &App,
+        grant: &Grant,
+        client: &Client,
+        user: Option<&User>,
+    ) -> Result<Scopes, OAuthError> {
+        let asked = self.scopes.as_ref().unwrap_or(&grant.scopes);
+        if !asked.within(&grant.scopes) {
+            return Err(OAuthError::new(ErrorCode::InvalidScope, "scope is more than was granted"));
+        }
+        if asked.is_empty() {
+            return Ok(Scopes::default());
+        }
+        let registry = app.scopes.registry().await?;
+        let kept = asked.intersection(&client.scopes);
+        let kept = match user {
+            Some(user) => registry.open_to(user, &kept),
+            None => registry.without_role(&kept),
+        };
+        if kept.is_empty() { Err(OAuthError::invalid_grant()) } else { Ok(kept) }
+    }
+}
+
+/// Whose grant it is, still enabled (B-008).
+async fn holder(app: &App, grant: &Grant) -> Result<Option<User>, OAuthError> {
+    let Some(holder) = &grant.user else { return Ok(None) };
+    let user = app.users.find(&holder.id).await?.filter(|user| !user.disabled);
+    user.map(Some).ok_or_else(OAuthError::invalid_grant)
+}
+
+async fn repeat(
+    app: &App,
+    request: &HttpRequest,
+    presented: &PresentedRefresh,
+    asked: &RefreshParameters,
+) -> Result<TokenResponse, OAuthError> {
+    match app.tokens.repeat(presented, asked).await? {
+        Repeated::Issued(tokens) => Ok(tokens),
+        Repeated::Refused => Err(OAuthError::invalid_grant()),
+        Repeated::Reused => {
+            app.audit.note(event(EventKind::RefreshReused, request, &presented.grant.value)).await;
+            Err(OAuthError::invalid_grant())
+        }
+    }
+}
+
+fn event(kind: EventKind, request: &HttpRequest, grant: &Grant) -> Event {
+    let event = Event::new(kind).client(&grant.client).ip(client_ip(request));
+    match &grant.user {
+        Some(user) => event.subject(&user.id),
+        None => event,
+    }
+}

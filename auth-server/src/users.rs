@@ -1,0 +1,112 @@
+//! Accounts in use: signing in by password, and changes that take issued tokens along.
+
+use std::sync::Arc;
+
+use shared::Secret;
+use shared::expiring::{ExpiringStore, Op};
+use shared::store::StoreError;
+
+use crate::directory::{Page, Replaced, UserStore};
+use crate::passwords::{Busy, Passwords, Renewal, Verdict};
+use crate::state;
+use crate::user::{User, username};
+
+/// The user store, and what hangs on its entries.
+#[derive(Clone)]
+pub struct Users {
+    store: Arc<dyn UserStore>,
+    state: Arc<dyn ExpiringStore>,
+    passwords: Passwords,
+}
+
+/// The answer to a name and a password.
+pub enum Authentication {
+    /// `set_anew`: the stored hash saw only a part of the password (F-004).
+    Accepted { user: User, set_anew: bool },
+    /// Unknown, disabled, without a password, or a wrong one: which of these is nobody's business (F-020).
+    Refused,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
+impl Users {
+    pub fn new(store: Arc<dyn UserStore>, state: Arc<dyn ExpiringStore>, passwords: Passwords) -> Self {
+        Self { store, state, passwords }
+    }
+
+    /// Checks a password; the login page and the password grant both come here. The work is the same whether or not the
+    /// account exists (F-021). Whether the account [must change](User::must_change) its password is the caller's business.
+    pub async fn authenticate(&self, name: &str, password: Secret) -> Result<Authentication, AuthenticateError> {
+        let user = match username(name) {
+            Ok(name) => self.store.find_by_username(&name).await?,
+            Err(_) => None,
+        };
+        let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+        let verdict = self.passwords.verify(stored, password).await?;
+        let (Some(mut user), Verdict::Right(renewal)) = (user, verdict) else { return Ok(Authentication::Refused) };
+        if user.disabled {
+            return Ok(Authentication::Refused);
+        }
+        if let Renewal::Store(hash) = &renewal {
+            user.password_hash = Some(hash.clone());
+            // Somebody else's change meanwhile weighs more than a stronger hash, which the next sign-in brings.
+            if self.store.replace(&user).await? == Replaced::Done {
+                user.version += 1;
+            }
+        }
+        Ok(Authentication::Accepted { user, set_anew: renewal == Renewal::SetAnew })
+    }
+
+    pub async fn find(&self, id: &str) -> Result<Option<User>, StoreError> {
+        self.store.find(id).await
+    }
+
+    pub async fn find_by_username(&self, name: &str) -> Result<Option<User>, StoreError> {
+        match username(name) {
+            Ok(name) => self.store.find_by_username(&name).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub async fn list(&self, page: &Page) -> Result<Vec<User>, StoreError> {
+        self.store.list(page).await
+    }
+
+    pub async fn insert(&self, user: &User) -> Result<(), StoreError> {
+        self.store.insert(user).await
+    }
+
+    /// Writes a changed account. Where it is disabled, loses a role or has a new password, its grants are revoked and its
+    /// sessions ended (B-084).
+    pub async fn replace(&self, user: &User) -> Result<Replaced, StoreError> {
+        let Some(before) = self.store.find(&user.id).await? else { return Ok(Replaced::Changed) };
+        if !user.disabled && !user.loses_rights_of(&before) && user.password_hash == before.password_hash {
+            return self.store.replace(user).await;
+        }
+        // Before, so that a crash between the steps leaves nothing alive that a second try would not see; after, for what
+        // was issued in between.
+        self.revoke_all(user).await?;
+        let replaced = self.store.replace(user).await?;
+        self.revoke_all(user).await?;
+        Ok(replaced)
+    }
+
+    /// Deletes an account with its consents, grants and sessions (B-084).
+    pub async fn delete(&self, user: &User) -> Result<bool, StoreError> {
+        let deleted = self.store.delete(&user.id).await?;
+        self.revoke_all(user).await?;
+        Ok(deleted)
+    }
+
+    /// Revokes every grant of a user and ends every session.
+    pub async fn revoke_all(&self, user: &User) -> Result<(), StoreError> {
+        let ops = [user.grants_owner(), user.sessions_owner()].map(|owner| Op::DeleteOwned { owner });
+        state::apply_all(&*self.state, ops.to_vec()).await
+    }
+}
