@@ -1,1 +1,154 @@
-fn main() {}
+//! Measures Evergate against a bare actix handler that sends the same bytes.
+//!
+//! The services run as release binaries in processes of their own, with two workers, the default log level and the access
+//! log on (into files); this process makes the load over 32 keep-alive connections. For each row the target and the bare
+//! handler take turns five times; the median of the five ratios counts, and their spread is shown. Beside requests a second
+//! stand the server's processor time for each, and waiting times under an open loop at a stated rate. The rows run over
+//! plain http and over TLS. At the end, the three services in one process: time to ready and memory of a second start.
+//!
+//! All of it shares one machine, so absolute numbers are the machine's; the ratios are what can be compared.
+#![allow(clippy::print_stderr, reason = "a command line")]
+
+mod bare;
+mod cities;
+mod connection;
+mod load;
+mod process;
+mod rows;
+mod stage;
+mod table;
+mod whole;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum as _};
+
+use bare::Canned;
+use cities::Cities;
+use connection::Connection;
+use load::{Throughput, closed_loop, open_loop};
+use process::Server;
+use rows::Row;
+use stage::{Running, Stage, Transport};
+use table::{Line, Table};
+
+/// Whatever stops a run; it is shown and that is all.
+pub type Fault = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(
+    about = "Measures Evergate against a bare handler that sends the same bytes",
+    args_conflicts_with_subcommands = true
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(clap::Subcommand)]
+enum Part {
+    /// Serve one fixed answer: what targets are compared with.
+    #[command(hide = true)]
+    Bare(bare::Options),
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// Rows to measure; all when none is named.
+    #[arg(long, value_enum)]
+    row: Vec<Row>,
+    /// Over what; both when not given.
+    #[arg(long, value_enum)]
+    transport: Vec<Transport>,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Turns of target and bare handler.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Documents for the large collection, a JSON document a line (GeoNames' cities500, say); made ones when not given.
+    #[arg(long)]
+    cities: Option<PathBuf>,
+    /// Leave the three-in-one process out.
+    #[arg(long)]
+    no_whole: bool,
+}
+
+fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let result = match command_line.part {
+        Some(Part::Bare(options)) => actix_rt::System::new().block_on(bare::serve(options)),
+        None => actix_rt::System::new().block_on(measure(command_line.options)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("bench: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(options: Options) -> Result<(), Fault> {
+    let rows = if options.row.is_empty() { Row::value_variants() } else { &options.row };
+    let transports = if options.transport.is_empty() { Transport::value_variants() } else { &options.transport };
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::new(folder.path())?;
+    let mut table = Table::new(options.rounds, options.seconds);
+    let mut filled = false;
+    for transport in transports {
+        let running = stage.start(*transport).await?;
+        if !std::mem::replace(&mut filled, true) {
+            eprintln!("filling the collections");
+            running.fill(&options.cities.as_deref().map_or_else(|| Ok(Cities::made()), Cities::read)?).await?;
+        }
+        for row in rows {
+            eprintln!("{} over {transport:?}", row.title());
+            table.add(measure_row(*row, *transport, &stage, &running, folder.path(), &options).await?);
+        }
+        running.stop()?;
+    }
+    if !options.no_whole {
+        eprintln!("the three services in one process");
+        let folder = tempfile::tempdir()?;
+        table.whole(&whole::measure(folder.path()).await?);
+    }
+    table.publish()
+}
+
+async fn measure_row(
+    row: Row,
+    transport: Transport,
+    stage: &Stage,
+    running: &Running,
+    folder: &Path,
+    options: &Options,
+) -> Result<Line, Fault> {
+    let prepared = row.prepare(stage, running).await?;
+    let (head, body) = prepared.request.once(&mut Connection::open(&prepared.target).await?).await?;
+    let canned = Canned::new(prepared.request.status, &head, &body)?;
+    let answer = folder.join("answer.json");
+    std::fs::write(&answer, serde_json::to_vec(&canned)?)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("bare").arg("--answer").arg(&answer);
+    if prepared.request.reads_body() {
+        command.arg("--reads-body");
+    }
+    stage.bare_arguments(transport, &mut command);
+    let (bare_server, address) = Server::announcing(&mut command)?;
+    let bare_target = connection::Target { address, tls: prepared.target.tls.clone() };
+
+    let time = Duration::from_secs_f64(options.seconds);
+    let mut turns: Vec<(Throughput, Throughput)> = Vec::new();
+    for _ in 0..options.rounds {
+        let target = closed_loop(&prepared.target, &prepared.request, prepared.server, time).await?;
+        let bare = closed_loop(&bare_target, &prepared.request, bare_server.id(), time).await?;
+        turns.push((target, bare));
+    }
+    let latency = open_loop(&prepared.target, &prepared.request, prepared.rate, time).await?;
+    Ok(Line::new(row.title(), transport, canned.length(), &turns, latency))
+}
