@@ -2,10 +2,17 @@
 //!
 //! A new setting is a field in `resource.rs`, a reader in the parser and a line in the docs.
 
+pub mod convert;
 mod date_format;
+mod error;
+pub(crate) mod python_text;
+mod reader;
 mod resource;
 mod schema;
+pub mod validate;
 
 pub use date_format::*;
+pub use error::*;
+pub use reader::{Format, load, parse};
 pub use resource::*;
 pub use schema::*;

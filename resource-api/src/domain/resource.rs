@@ -17,6 +17,49 @@ pub struct Domain {
     pub settings: Settings,
     /// By resource key.
     pub resources: IndexMap<String, Arc<Resource>>,
+    /// What the file holds that has no effect, one line each (decisions 3).
+    pub warnings: Vec<String>,
+}
+
+/// A scope that guards something, and what it allows in plain words (decisions 20).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeText {
+    pub scope: String,
+    pub text: String,
+}
+
+impl Domain {
+    pub fn resource(&self, key: &str) -> Option<&Arc<Resource>> {
+        self.resources.get(key)
+    }
+
+    /// The path above every endpoint: `/api/v1`, or nothing.
+    pub fn prefix(&self) -> String {
+        [&self.settings.url_prefix, &self.settings.api_version]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("/{part}"))
+            .collect()
+    }
+
+    /// Every scope that some resource asks for, each once, in the file's order.
+    pub fn scopes(&self) -> Vec<ScopeText> {
+        let mut scopes: Vec<ScopeText> = Vec::new();
+        for resource in self.resources.values().filter(|resource| !resource.internal) {
+            let required = &resource.required_scopes;
+            for (names, verb) in [(&required.read, "Read"), (&required.write, "Change")] {
+                for scope in names {
+                    match scopes.iter_mut().find(|known| known.scope == *scope) {
+                        Some(known) => known.text.push_str(&format!("; {} {}", verb.to_lowercase(), resource.title)),
+                        None => {
+                            scopes.push(ScopeText { scope: scope.clone(), text: format!("{verb} {}", resource.title) })
+                        }
+                    }
+                }
+            }
+        }
+        scopes
+    }
 }
 
 /// Eve's global settings that stay global (contract section 2.1), with their defaults applied.
@@ -101,6 +144,24 @@ pub enum Method {
     Delete,
 }
 
+impl Method {
+    pub const NAMES: [(&'static str, Method); 5] = [
+        ("GET", Method::Get),
+        ("POST", Method::Post),
+        ("PUT", Method::Put),
+        ("PATCH", Method::Patch),
+        ("DELETE", Method::Delete),
+    ];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, method)| *method)
+    }
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, method)| *method == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// One resource with every default resolved (contract section 2.2, CFG-11 to CFG-14).
 #[derive(Debug)]
 pub struct Resource {
@@ -125,6 +186,8 @@ pub struct Resource {
     pub additional_lookup: Option<AdditionalLookup>,
     pub datasource: Datasource,
     pub schema: Schema,
+    /// The schema as the file writes it, with the id field, for the schema endpoint (HOME-05).
+    pub written_schema: Document,
     pub allow_unknown: bool,
     pub allowed_filters: AllowedFilters,
     pub sorting: bool,

@@ -1,0 +1,256 @@
+//! A client's JSON → typed values, by the schema, before validation (contract section 15). What can't be converted is
+//! left for the validator to report.
+
+use bson::oid::ObjectId;
+use bson::{Bson, Decimal128, Document, doc};
+use serde_json::Value;
+
+use super::{AllowUnknown, DateFormat, Field, FieldType, Resource, Rule, Schema, Settings, python_text};
+
+/// A payload that is no object; holds its Python text for the message of POST-02 and PATCH-03.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a document, must be a dict")]
+pub struct NotADocument(String);
+
+/// Converts one document of a request.
+pub fn document(value: Value, resource: &Resource, settings: &Settings) -> Result<Document, NotADocument> {
+    let mut document = match untyped(value) {
+        Bson::Document(document) => document,
+        other => return Err(NotADocument(python_text::str(&other))),
+    };
+    if resource.normalize_dotted_fields {
+        expand_dotted(&mut document);
+    }
+    let conversion = Conversion { dates: &settings.date_format, create_lists: settings.auto_create_lists };
+    conversion.mapping(&mut document, &resource.schema, None);
+    Ok(document)
+}
+
+/// One value by its field's rules, for values that arrive in URLs (SER-07).
+pub fn value(value: Bson, field: &Field, settings: &Settings) -> Bson {
+    let mut value = value;
+    let conversion = Conversion { dates: &settings.date_format, create_lists: settings.auto_create_lists };
+    conversion.value(&mut value, field);
+    value
+}
+
+/// JSON as it is: integers as small as they fit (DB-03), beyond 64 bits as doubles. No Extended JSON is looked for.
+pub fn untyped(value: Value) -> Bson {
+    match value {
+        Value::Null => Bson::Null,
+        Value::Bool(flag) => Bson::Boolean(flag),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => integer(number),
+            None => Bson::Double(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Bson::String(text),
+        Value::Array(items) => Bson::Array(items.into_iter().map(untyped).collect()),
+        Value::Object(members) => {
+            Bson::Document(members.into_iter().map(|(name, value)| (name, untyped(value))).collect())
+        }
+    }
+}
+
+/// The narrowest integer type (DB-03).
+pub fn integer(number: i64) -> Bson {
+    i32::try_from(number).map_or(Bson::Int64(number), Bson::Int32)
+}
+
+/// Python's `int(value)`.
+pub fn to_integer(value: &Bson) -> Option<Bson> {
+    match value {
+        Bson::Int32(_) | Bson::Int64(_) => Some(value.clone()),
+        Bson::Boolean(flag) => Some(Bson::Int32(i32::from(*flag))),
+        // 2^63 is exact as a double; everything below it in magnitude fits.
+        Bson::Double(number) if number.trunc().abs() < 9_223_372_036_854_775_808.0 => Some(integer(*number as i64)),
+        Bson::String(text) => digits(text)?.parse().ok().map(integer),
+        _ => None,
+    }
+}
+
+/// Python's `float(value)`.
+pub fn to_float(value: &Bson) -> Option<Bson> {
+    match value {
+        Bson::Double(_) => Some(value.clone()),
+        Bson::Int32(number) => Some(Bson::Double(f64::from(*number))),
+        Bson::Int64(number) => Some(Bson::Double(*number as f64)),
+        Bson::Boolean(flag) => Some(Bson::Double(f64::from(u8::from(*flag)))),
+        Bson::String(text) => digits(text)?.parse().ok().map(Bson::Double),
+        _ => None,
+    }
+}
+
+/// A number's text without the blanks around it and the underscores between digits, both of which Python takes.
+fn digits(text: &str) -> Option<String> {
+    let text = text.trim();
+    let bytes = text.as_bytes();
+    let digit = |index: Option<usize>| index.and_then(|index| bytes.get(index)).is_some_and(u8::is_ascii_digit);
+    for (index, byte) in bytes.iter().enumerate() {
+        if *byte == b'_' && !(digit(index.checked_sub(1)) && digit(Some(index + 1))) {
+            return None;
+        }
+    }
+    Some(text.replace('_', ""))
+}
+
+/// `{"a.b": 1}` → `{"a": {"b": 1}}`, at every depth (SER-01). Where something else is in the way the field stays as
+/// it is, an unknown one.
+fn expand_dotted(document: &mut Document) {
+    for name in document.keys().cloned().collect::<Vec<_>>() {
+        if let Some(value) = document.get_mut(&name) {
+            expand_dotted_value(value);
+        }
+        if !name.contains('.') || !fits(document, &name) {
+            continue;
+        }
+        let Some(value) = document.remove(&name) else { continue };
+        let mut parts: Vec<&str> = name.split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        let mut target = &mut *document;
+        for part in parts {
+            let entry = target.entry(part.to_owned()).or_insert_with(|| Bson::Document(Document::new()));
+            let Bson::Document(inner) = entry else { unreachable!("`fits` has looked at every step") };
+            target = inner;
+        }
+        target.insert(last, value);
+    }
+}
+
+fn expand_dotted_value(value: &mut Bson) {
+    match value {
+        Bson::Document(document) => expand_dotted(document),
+        Bson::Array(items) => items.iter_mut().for_each(expand_dotted_value),
+        _ => {}
+    }
+}
+
+/// Whether every step above the last is a dict or free.
+fn fits(document: &Document, name: &str) -> bool {
+    let mut current = Some(document);
+    let mut parts = name.split('.').peekable();
+    while let Some(part) = parts.next() {
+        if part.is_empty() {
+            return false;
+        }
+        if parts.peek().is_none() {
+            return true;
+        }
+        current = match current.and_then(|current| current.get(part)) {
+            None => None,
+            Some(Bson::Document(inner)) => Some(inner),
+            Some(_) => return false,
+        };
+    }
+    true
+}
+
+struct Conversion<'a> {
+    dates: &'a DateFormat,
+    /// AUTO_CREATE_LISTS.
+    create_lists: bool,
+}
+
+impl Conversion<'_> {
+    fn mapping(&self, document: &mut Document, schema: &Schema, unknown: Option<&Field>) {
+        for (name, value) in document.iter_mut() {
+            if let Some(field) = schema.get(name).or(unknown) {
+                self.value(value, field);
+            }
+        }
+    }
+
+    fn value(&self, value: &mut Bson, field: &Field) {
+        if *value == Bson::Null {
+            return;
+        }
+        // SER-04: every alternative's conversion is tried, the field's own last.
+        for rule in &field.rules {
+            if let Rule::AnyOf(fields) | Rule::AllOf(fields) | Rule::OneOf(fields) | Rule::NoneOf(fields) = rule {
+                fields.iter().for_each(|alternative| self.value(value, alternative));
+            }
+        }
+        for kind in &field.types {
+            if *kind == FieldType::List && self.create_lists && !matches!(value, Bson::Array(_) | Bson::Null) {
+                *value = Bson::Array(vec![std::mem::take(value)]);
+            }
+            if let Some(converted) = self.to_type(*kind, value) {
+                *value = converted;
+            }
+        }
+        match value {
+            Bson::Document(document) => self.members(document, field),
+            Bson::Array(items) => {
+                for rule in &field.rules {
+                    match rule {
+                        Rule::Elements(rules) => items.iter_mut().for_each(|item| self.value(item, rules)),
+                        Rule::Items(rules) => {
+                            items.iter_mut().zip(rules).for_each(|(item, rules)| self.value(item, rules));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn members(&self, document: &mut Document, field: &Field) {
+        let unknown = match field.allow_unknown() {
+            Some(AllowUnknown::Rules(rules)) => Some(rules.as_ref()),
+            _ => None,
+        };
+        match (field.fields(), unknown) {
+            (Some(fields), unknown) => self.mapping(document, fields, unknown),
+            (None, Some(_)) => self.mapping(document, &Schema::new(), unknown),
+            (None, None) => {}
+        }
+        for rule in &field.rules {
+            if let Rule::ValuesRules(rules) = rule {
+                document.iter_mut().for_each(|(_, value)| self.value(value, rules));
+            }
+        }
+    }
+
+    /// SER-02; `None` leaves the value as it is.
+    fn to_type(&self, kind: FieldType, value: &Bson) -> Option<Bson> {
+        match (kind, value) {
+            (FieldType::ObjectId, Bson::String(text)) if text.len() == 24 => {
+                ObjectId::parse_str(text).ok().map(Bson::ObjectId)
+            }
+            (FieldType::Datetime, Bson::String(text)) if !text.is_empty() => self.dates.parse(text).map(Bson::DateTime),
+            (FieldType::ObjectId | FieldType::Datetime, value) if super::validate::is_falsy(value) => Some(Bson::Null),
+            (FieldType::Integer, Bson::Double(_) | Bson::String(_) | Bson::Boolean(_)) => to_integer(value),
+            (FieldType::Float, _) => to_float(value),
+            (FieldType::Number, Bson::String(text)) => serde_json::from_str(text).ok().map(untyped),
+            (FieldType::Boolean, Bson::String(text)) => match text.to_lowercase().as_str() {
+                "1" | "true" => Some(Bson::Boolean(true)),
+                "0" | "false" => Some(Bson::Boolean(false)),
+                _ => None,
+            },
+            (FieldType::Boolean, Bson::Int32(number @ (0 | 1))) => Some(Bson::Boolean(*number == 1)),
+            (FieldType::Decimal, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_)) => {
+                decimal(&python_text::str(value))
+            }
+            (FieldType::Decimal, Bson::String(text)) => decimal(&digits(text)?),
+            (FieldType::DbRef, Bson::Document(written)) => dbref(written),
+            _ => None,
+        }
+    }
+}
+
+fn decimal(text: &str) -> Option<Bson> {
+    text.parse::<Decimal128>().ok().map(Bson::Decimal128)
+}
+
+/// The members in BSON's order; the id is kept as given.
+fn dbref(written: &Document) -> Option<Bson> {
+    let collection = written.get("$col").or_else(|| written.get("$ref"))?.as_str()?;
+    let mut reference = doc! { "$ref": collection, "$id": written.get("$id")?.clone() };
+    if let Some(database) = written.get("$db") {
+        reference.insert("$db", database.clone());
+    }
+    Some(Bson::Document(reference))
+}
+
+#[cfg(test)]
+mod tests;

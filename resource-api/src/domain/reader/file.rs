@@ -1,0 +1,131 @@
+//! From a file's text to one ordered document, whichever of the three formats it is written in.
+
+use std::path::Path;
+
+use bson::{Bson, Document};
+use serde_json::{Map, Value};
+
+use crate::domain::DomainError;
+
+/// How a domain file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Toml,
+    Json,
+    Yaml,
+}
+
+impl Format {
+    /// By the file's extension.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "toml" => Some(Format::Toml),
+            "json" => Some(Format::Json),
+            "yaml" | "yml" => Some(Format::Yaml),
+            _ => None,
+        }
+    }
+}
+
+/// Order survives (CFG-22) and Extended JSON is resolved (contract 2.4).
+pub fn read(format: Format, text: &str) -> Result<Document, DomainError> {
+    let syntax = |message: String| DomainError::Syntax(message);
+    let value = match format {
+        Format::Toml => table(toml::from_str(text).map_err(|error| syntax(error.to_string()))?),
+        Format::Json => serde_json::from_str(text).map_err(|error| syntax(error.to_string()))?,
+        Format::Yaml => {
+            let mut value: serde_yaml_ng::Value =
+                serde_yaml_ng::from_str(text).map_err(|error| syntax(error.to_string()))?;
+            value.apply_merge().map_err(|error| syntax(error.to_string()))?;
+            serde_json::to_value(value).map_err(|error| syntax(error.to_string()))?
+        }
+    };
+    match Bson::try_from(value).map_err(|error| syntax(error.to_string()))? {
+        Bson::Document(document) => Ok(document),
+        _ => Err(syntax("it must hold settings by name".to_owned())),
+    }
+}
+
+fn table(table: toml::Table) -> Value {
+    Value::Object(table.into_iter().map(|(key, value)| (key, json(value))).collect())
+}
+
+fn json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Float(number) => match serde_json::Number::from_f64(number) {
+            Some(number) => Value::Number(number),
+            None => extended("$numberDouble", number_double(number)),
+        },
+        toml::Value::Boolean(flag) => Value::Bool(flag),
+        toml::Value::Datetime(date) => {
+            let text = match (date.date, date.time, date.offset) {
+                (Some(date), None, _) => format!("{date}T00:00:00Z"),
+                (Some(_), Some(_), None) => format!("{date}Z"),
+                _ => date.to_string(),
+            };
+            if date.date.is_some() { extended("$date", text) } else { Value::String(text) }
+        }
+        toml::Value::Array(items) => Value::Array(items.into_iter().map(json).collect()),
+        toml::Value::Table(inner) => table(inner),
+    }
+}
+
+fn number_double(number: f64) -> String {
+    if number.is_nan() { "NaN".to_owned() } else { format!("{}Infinity", if number < 0.0 { "-" } else { "" }) }
+}
+
+fn extended(key: &str, text: String) -> Value {
+    Value::Object(Map::from_iter([(key.to_owned(), Value::String(text))]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use bson::{DateTime, doc};
+
+    /// CFG-22 and contract 2.4: the three formats say the same, in order, with typed values.
+    #[test]
+    fn all_formats_read_alike() {
+        let date = DateTime::from_millis(1_352_198_011_000);
+        let id = bson::oid::ObjectId::parse_str("5f0000000000000000000abc").unwrap();
+        let expected = doc! { "z": 1, "a": { "y": [1.5, true], "b": date }, "id": id };
+        let toml =
+            "z = 1\nid = { '$oid' = \"5f0000000000000000000abc\" }\n[a]\ny = [1.5, true]\nb = 2012-11-06T10:33:31Z";
+        let json = r#"{"z": 1, "a": {"y": [1.5, true], "b": {"$date": "2012-11-06T10:33:31Z"}}, "id": {"$oid": "5f0000000000000000000abc"}}"#;
+        let yaml =
+            "z: 1\na:\n  y: [1.5, true]\n  b: {$date: '2012-11-06T10:33:31Z'}\nid: {$oid: 5f0000000000000000000abc}";
+        for (format, text) in [(Format::Toml, toml), (Format::Json, json), (Format::Yaml, yaml)] {
+            let mut document = read(format, text).unwrap();
+            if format == Format::Toml {
+                // TOML's tables come last in the text.
+                let id = document.remove("id").unwrap();
+                document.insert("id", id);
+            }
+            assert_eq!(document, expected, "{format:?}");
+            assert_eq!(document.keys().collect::<Vec<_>>(), ["z", "a", "id"]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_parse_says_so() {
+        for (format, text) in [
+            (Format::Toml, "a = "),
+            (Format::Json, "{"),
+            (Format::Json, "[]"),
+            (Format::Yaml, "a: [1"),
+            (Format::Json, r#"{"a": {"$oid": "short"}}"#),
+        ] {
+            assert!(matches!(read(format, text), Err(DomainError::Syntax(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_extension_names_the_format() {
+        assert_eq!(Format::of(Path::new("a/domain.TOML")), Some(Format::Toml));
+        assert_eq!(Format::of(Path::new("domain.yml")), Some(Format::Yaml));
+        assert_eq!(Format::of(Path::new("domain.py")), None);
+    }
+}

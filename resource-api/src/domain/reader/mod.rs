@@ -1,0 +1,87 @@
+//! From a domain file to a [`Domain`]: every fault at once, every default resolved.
+//!
+//! A new global setting is a line in `global.rs`, a new resource setting one in `resource.rs`, a new rule an arm in `rule.rs`.
+
+mod datasource;
+mod file;
+mod global;
+mod resource;
+mod rule;
+mod schema;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bson::{Bson, Document};
+use indexmap::IndexMap;
+
+pub use file::Format;
+
+use super::{Domain, DomainError, Resource};
+use section::{Report, Section};
+
+/// Reads and checks a domain file, and logs what in it has no effect.
+pub fn load(path: &Path) -> Result<Domain, DomainError> {
+    let format = Format::of(path).ok_or_else(|| DomainError::UnknownFormat { path: path.to_owned() })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| DomainError::Unreadable { path: path.to_owned(), source })?;
+    let domain = parse(format, &text)?;
+    for warning in &domain.warnings {
+        log::warn!("domain file: {warning}");
+    }
+    Ok(domain)
+}
+
+/// Checks a domain file's text.
+pub fn parse(format: Format, text: &str) -> Result<Domain, DomainError> {
+    let document = file::read(format, text)?;
+    let report = Report::default();
+    let top = Section::new(None, "", &document, &report);
+    let (settings, defaults) = global::read(&top);
+    let context = resource::Context {
+        settings: &settings,
+        defaults: &defaults,
+        registries: schema::Registries {
+            schemas: top.document("SCHEMA_REGISTRY"),
+            rules_sets: top.document("RULES_SET_REGISTRY"),
+        },
+        report: &report,
+    };
+    let resources = resources(&top, &context);
+    top.finish();
+    resource::check_relations(&resources, &report);
+    let faults = report.faults.take();
+    if !faults.is_empty() {
+        return Err(DomainError::Faults(faults));
+    }
+    Ok(Domain { settings, resources, warnings: report.warnings.take() })
+}
+
+/// CFG-02: a mapping, which may be empty.
+fn resources(top: &Section<'_>, context: &resource::Context<'_>) -> IndexMap<String, Arc<Resource>> {
+    let empty = Document::new();
+    let written = match top.get("DOMAIN") {
+        Some(Bson::Document(written)) => written,
+        Some(_) => {
+            top.fault("DOMAIN", "must be a mapping");
+            &empty
+        }
+        None => {
+            top.fault("DOMAIN", "is missing");
+            &empty
+        }
+    };
+    let mut resources = IndexMap::new();
+    for (key, value) in written {
+        match value {
+            Bson::Document(document) => {
+                resources.insert(key.clone(), Arc::new(resource::read(key, document, context)));
+            }
+            _ => context.report.fault(Some(key), None, None, "must be a mapping"),
+        }
+    }
+    resources
+}

@@ -1,0 +1,99 @@
+//! What POST, PUT and PATCH make of a document.
+
+use serde_json::json;
+
+use super::{Request, check, domain, outcome, post, start};
+
+/// VAL-42: what is stored counts as present; its own faults are reported once.
+#[test]
+fn dependencies_may_be_met_by_the_stored_document() {
+    let schema = json!({"a": {"dependencies": ["b"], "type": "integer"}, "b": {"type": "integer", "min": 5}});
+    for request in [Request::Patch, Request::Put] {
+        assert!(check(schema.clone(), json!({"a": 1}), &request(json!({"b": 7}))).is_ok());
+        assert_eq!(
+            check(schema.clone(), json!({"a": "x"}), &request(json!({"b": 1}))),
+            Err(json!({"a": "must be of integer type", "b": "min value is 5"}))
+        );
+    }
+    assert_eq!(check(schema, json!({"a": 1}), &Request::Patch(json!({}))), Err(json!({"a": "field 'b' is required"})));
+    let nested = json!({"d": {"type": "dict", "schema": {"a": {"dependencies": "b"}, "b": {}}}, "b": {}});
+    assert_eq!(
+        check(nested, json!({"d": {"a": 1}}), &Request::Patch(json!({"b": 1, "d": {"b": 1}}))),
+        Err(json!({"d": {"a": "field 'b' is required"}}))
+    );
+}
+
+/// VAL-33 to VAL-35: defaults, setters, rename, purge, nested too.
+#[test]
+fn documents_are_brought_into_their_normal_form() {
+    let nested = json!({"d": {"type": "dict", "schema": {"a": {"default": 1}, "b": {"rename": "c"}, "c": {}}}});
+    for (schema, document, expected) in [
+        (json!({"a": {"default": 0}, "b": {"default": ""}}), json!({}), json!({"a": 0, "b": ""})),
+        (json!({"a": {"default": null, "nullable": true}}), json!({}), json!({"a": null})),
+        (nested.clone(), json!({}), json!({})),
+        (nested, json!({"d": {"b": 2}}), json!({"d": {"c": 2, "a": 1}})),
+        (
+            json!({"l": {"type": "list", "schema": {"type": "dict", "schema": {"a": {"default": 1}}}}}),
+            json!({"l": [{}]}),
+            json!({"l": [{"a": 1}]}),
+        ),
+        (
+            json!({"d": {"type": "dict", "purge_unknown": true, "schema": {"a": {}}}}),
+            json!({"d": {"a": 1, "b": 2}}),
+            json!({"d": {"a": 1}}),
+        ),
+        (json!({"Name": {"rename_handler": "lower"}, "name": {}}), json!({"Name": 1}), json!({"name": 1})),
+        (json!({"a": {"coerce": ["strip", "int"]}}), json!({"a": " 4 "}), json!({"a": 4})),
+        (json!({"a": {"readonly": true, "default": 3}}), json!({}), json!({"a": 3})),
+        (json!({"d": {"keysrules": {"coerce": "lower"}}}), json!({"d": {"A": 1}}), json!({"d": {"a": 1}})),
+        (json!({"d": {"valuesrules": {"coerce": "int"}}}), json!({"d": {"a": "1"}}), json!({"d": {"a": 1}})),
+        (json!({"by": {"default_setter": "subject"}}), json!({}), json!({"by": "alice"})),
+    ] {
+        assert_eq!(post(schema.clone(), document), Ok(expected), "{schema}");
+    }
+    assert_eq!(post(json!({"a": {"default": 1}}), json!({"a": null})), Err(json!({"a": "null value not allowed"})));
+    let time = post(json!({"at": {"type": "datetime", "default_setter": "utcnow"}}), json!({})).unwrap();
+    assert_eq!(time, json!({"at": {"$date": "1970-01-01T00:16:40Z"}}));
+    let made = post(json!({"u": {"default_setter": "uuid4"}, "o": {"default_setter": "objectid"}}), json!({})).unwrap();
+    assert_eq!(made["u"].as_str().unwrap().len(), 36);
+    assert_eq!(made["o"]["$oid"].as_str().unwrap().len(), 24);
+}
+
+/// PATCH-04, PATCH-05, PUT-02: what is absent.
+#[test]
+fn absent_fields_depend_on_the_method() {
+    let schema = json!({"a": {"required": true}, "b": {"default": 1}, "d": {"type": "dict", "schema": {"e": {"default": 5}, "f": {"required": true}}}});
+    let stored = json!({"a": 1, "b": 2, "d": {"e": 6, "f": 1}});
+    let patch = |document| check(schema.clone(), document, &Request::Patch(stored.clone()));
+    assert_eq!(patch(json!({})), Ok(json!({})));
+    assert_eq!(patch(json!({"d": {}})), Ok(json!({"d": {"e": 5}})));
+    assert_eq!(check(schema.clone(), json!({}), &Request::Patch(json!({"a": 1}))), Ok(json!({"b": 1})));
+    assert_eq!(check(schema.clone(), json!({}), &Request::Put(stored)), Err(json!({"a": "required field"})));
+    assert_eq!(check(schema.clone(), json!({"a": 3}), &Request::Put(json!({"b": 2}))), Ok(json!({"a": 3, "b": 1})));
+    let raw = domain(json!({"schema": schema, "normalize_on_patch": false}), json!({}));
+    let validation = start(&raw, json!({"d": {}}), &Request::Patch(json!({})));
+    assert_eq!(outcome(&raw, validation, &[]), Ok(json!({"d": {}})));
+}
+
+/// VAL-41: read-only values may be sent back as they are stored, at their own path.
+#[test]
+fn read_only_values_may_be_sent_back_unchanged() {
+    let schema = json!({"a": {"readonly": true}, "d": {"type": "dict", "schema": {"a": {"readonly": true}, "b": {}}}});
+    let stored = json!({"a": 1, "d": {"a": 2}});
+    for request in [Request::Patch, Request::Put] {
+        let send = |document| check(schema.clone(), document, &request(stored.clone()));
+        assert!(send(json!({"a": 1.0, "d": {"a": 2, "b": 1}})).is_ok());
+        assert_eq!(send(json!({"a": 2})), Err(json!({"a": "field is read-only"})));
+        assert_eq!(send(json!({"d": {"a": 1}})), Err(json!({"d": {"a": "field is read-only"}})));
+    }
+}
+
+/// POST-09: only `_id` is generated; an id of one's own is required.
+#[test]
+fn an_id_field_of_its_own_must_be_sent() {
+    let domain = domain(json!({"id_field": "code", "schema": {"code": {"type": "string"}}}), json!({}));
+    let answer = |document, request| outcome(&domain, start(&domain, document, &request), &[]);
+    assert_eq!(answer(json!({}), Request::Post), Err(json!({"code": "required field"})));
+    assert_eq!(answer(json!({"code": "a"}), Request::Post), Ok(json!({"code": "a"})));
+    assert_eq!(answer(json!({}), Request::Put(json!({"code": "a"}))), Ok(json!({})));
+}
