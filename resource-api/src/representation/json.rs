@@ -11,21 +11,21 @@ use crate::domain::DateFormat;
 #[derive(Debug, Clone, Copy)]
 pub struct JsonStyle<'a> {
     pub dates: &'a DateFormat,
-    /// JSON_SORT_KEYS: members of every object in order of their names.
-    pub sort_keys: bool,
 }
 
 impl JsonStyle<'_> {
     /// Appends an object: `{"a": 1, "b": [2, 3]}`.
     pub fn write_document(&self, document: &Document, out: &mut Vec<u8>) {
         let reference = document.iter().next().is_some_and(|(key, _)| key == "$ref");
-        let mut separator: &[u8] = b"{";
-        let mut member = |key: &str, value: &Bson| {
-            out.extend_from_slice(separator);
-            separator = b", ";
+        out.push(b'{');
+        for (index, (key, value)) in document.iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(b", ");
+            }
             write_string(key, out);
             out.extend_from_slice(b": ");
             match value {
+                // RESP-04: the id of a reference is text.
                 Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_) if reference && key == "$id" => {
                     out.push(b'"');
                     self.write(value, out);
@@ -33,16 +33,6 @@ impl JsonStyle<'_> {
                 }
                 _ => self.write(value, out),
             }
-        };
-        if self.sort_keys {
-            let mut members: Vec<_> = document.iter().collect();
-            members.sort_unstable_by_key(|(key, _)| *key);
-            members.into_iter().for_each(|(key, value)| member(key, value));
-        } else {
-            document.iter().for_each(|(key, value)| member(key, value));
-        }
-        if document.is_empty() {
-            out.push(b'{');
         }
         out.push(b'}');
     }
@@ -203,11 +193,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use bson::oid::ObjectId;
-    use bson::{DateTime, bson, doc};
+    use bson::{DateTime, bson};
     use proptest::prelude::*;
 
     fn json(value: Bson) -> String {
-        let style = JsonStyle { dates: &DateFormat::default(), sort_keys: false };
+        let style = JsonStyle { dates: &DateFormat::default() };
         let mut out = Vec::new();
         style.write(&value, &mut out);
         String::from_utf8(out).unwrap()
@@ -276,18 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn sorted_keys_hold_at_every_level() {
-        let style = JsonStyle { dates: &DateFormat::default(), sort_keys: true };
-        let mut out = Vec::new();
-        style.write_document(&doc! { "b": { "d": 1, "c": 2 }, "a": [{ "z": 1, "y": 2 }] }, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a": [{"y": 2, "z": 1}], "b": {"c": 2, "d": 1}}"#);
-    }
-
-    #[test]
     fn a_date_pattern_with_quotes_is_escaped() {
         let dates = DateFormat::new("\"%Y\"").unwrap();
         let mut out = Vec::new();
-        JsonStyle { dates: &dates, sort_keys: false }.write(&Bson::DateTime(DateTime::from_millis(0)), &mut out);
+        JsonStyle { dates: &dates }.write(&Bson::DateTime(DateTime::from_millis(0)), &mut out);
         assert_eq!(out, br#""\"1970\"""#);
     }
 

@@ -1,3 +1,10 @@
-//! What the client sees.
+//! What the client sees: JSON straight into the response's buffer.
+//!
+//! A new member of a document is a few lines in `document.rs`; a new link one function in `links.rs`.
 
+pub mod document;
+pub mod embedded;
 pub mod json;
+pub mod layout;
+pub mod links;
+mod raw;

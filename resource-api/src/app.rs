@@ -1,0 +1,113 @@
+//! The parts endpoints may use, put together once.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shared::store::StoreError;
+
+use crate::auth::Gate;
+use crate::config::{AuthMode, Config, Limits};
+use crate::domain::Domain;
+use crate::error::Challenge;
+use crate::introspection::{Introspector, IntrospectorError};
+use crate::metadata;
+use crate::query::{Query, QueryError};
+use crate::representation::json::JsonStyle;
+use crate::representation::layout::{Layout, lay_out};
+use crate::routes::Router;
+use crate::store::{self, DocumentStore};
+
+/// One API over one store.
+pub struct App {
+    pub domain: Domain,
+    pub router: Router,
+    pub documents: Arc<dyn DocumentStore>,
+    pub gate: Gate,
+    pub challenge: Challenge,
+    /// Where clients reach the service, without a slash at the end.
+    pub public_url: String,
+    pub limits: Limits,
+    /// The protected resource metadata (RFC 9728) and the path they are at.
+    pub metadata: Bytes,
+    pub metadata_path: String,
+    /// An empty query string, understood once for each resource.
+    plain_queries: HashMap<String, Query>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("the domain file has urls that can't be served:\n{}", .0.join("\n"))]
+    Routes(Vec<String>),
+    #[error("{0}: the resource's own settings make no query: {1}")]
+    Query(String, QueryError),
+    #[error("documents: {0}")]
+    Store(#[from] StoreError),
+    #[error("introspection: {0}")]
+    Introspection(#[from] IntrospectorError),
+}
+
+impl App {
+    /// Opens the store, makes its collections and indexes, and learns all URLs. `address` is where the service listens.
+    pub async fn open(config: &Config, domain: Domain, address: SocketAddr) -> Result<Self, AppError> {
+        let documents = store::open(&config.store, config.limits.query_time())?;
+        documents.prepare(&domain).await?;
+        Self::new(config, domain, documents, address)
+    }
+
+    fn new(
+        config: &Config,
+        domain: Domain,
+        documents: Arc<dyn DocumentStore>,
+        address: SocketAddr,
+    ) -> Result<Self, AppError> {
+        let router = Router::new(&domain).map_err(AppError::Routes)?;
+        let public_url = config.public_url_at(address);
+        let resource = config.resource.clone().unwrap_or_else(|| public_url.clone());
+        let introspector = match config.auth.mode {
+            AuthMode::Introspection => Some(Introspector::new(config, domain.settings.auth_value_claim.clone())?),
+            AuthMode::None => None,
+        };
+        let mut plain_queries = HashMap::with_capacity(domain.resources.len());
+        for resource in domain.resources.values() {
+            let query = Query::parse_item(&domain, resource, "")
+                .map_err(|error| AppError::Query(resource.key.clone(), error))?;
+            plain_queries.insert(resource.key.clone(), query);
+        }
+        let metadata_path = metadata::path(&resource);
+        let challenge = Challenge {
+            realm: config.name.clone(),
+            metadata_url: format!("{}{metadata_path}", metadata::origin(&public_url)),
+        };
+        let issuer = introspector.as_ref().map(Introspector::issuer);
+        let metadata = metadata::document(&domain, &config.name, &resource, issuer);
+        Ok(Self {
+            router,
+            documents,
+            challenge,
+            public_url,
+            limits: config.limits.clone(),
+            metadata,
+            metadata_path,
+            plain_queries,
+            gate: Gate::new(introspector, resource),
+            domain,
+        })
+    }
+
+    /// What an empty query string means for an item of this resource.
+    pub fn plain_query(&self, resource: &str) -> Option<&Query> {
+        self.plain_queries.get(resource)
+    }
+
+    pub fn style(&self) -> JsonStyle<'_> {
+        JsonStyle { dates: &self.domain.settings.date_format }
+    }
+
+    /// A finished body as the domain and the request want it laid out.
+    pub fn lay_out(&self, body: Vec<u8>, pretty: bool) -> Vec<u8> {
+        let sort_keys = self.domain.settings.json_sort_keys;
+        if sort_keys || pretty { lay_out(&body, Layout { sort_keys, pretty }) } else { body }
+    }
+}

@@ -1,0 +1,97 @@
+//! GET and DELETE of a collection (LIST, DEL-04). POST is in `create.rs`.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use bson::DateTime;
+
+use super::context::Context;
+use super::reply::Reply;
+use crate::error::ApiError;
+use crate::query::Query;
+use crate::representation::document::{Embedded, View};
+use crate::representation::json::{write_integer, write_string};
+use crate::representation::links::PageLinks;
+use crate::store::Write;
+
+/// A page of documents. Conditions have no effect here (LIST-03).
+pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
+    let (app, resource) = (context.app, context.resource);
+    let query = Query::parse(&app.domain, resource, context.request.query_string())?;
+    let mut find = query.find();
+    find.filter = context.own(find.filter.and(context.domain_filter()))?;
+    let found = app.documents.find(context.source(), &find).await?;
+    let embedded = match query.embedded.as_slice() {
+        [] => Vec::new(),
+        embeddings => context.resolver(false).resolve(embeddings, &found.items).await?,
+    };
+
+    let settings = &app.domain.settings;
+    let names = &settings.names;
+    let stored: usize = found.items.iter().map(|item| item.as_bytes().len()).sum();
+    let mut out = Vec::with_capacity(stored * 3 / 2 + found.items.len() * 128 + 1024);
+    let view = View::new(&app.domain, resource, &query.fields, context.path);
+    let nothing = Embedded::new();
+    let mut latest = DateTime::from_millis(0);
+    out.push(b'{');
+    write_string(&names.items, &mut out);
+    out.extend_from_slice(b": [");
+    for (index, item) in found.items.iter().enumerate() {
+        if index > 0 {
+            out.extend_from_slice(b", ");
+        }
+        let seen = view.write(item, embedded.get(index).unwrap_or(&nothing), &mut out)?;
+        latest = latest.max(seen.stored);
+    }
+    out.push(b']');
+    if resource.hateoas {
+        out.extend_from_slice(b", ");
+        write_string(&names.links, &mut out);
+        out.extend_from_slice(b": {");
+        let links = PageLinks {
+            title: &resource.title,
+            path: context.path,
+            page: query.page.number,
+            max_results: query.page.max_results,
+            total: found.total,
+            pagination: resource.pagination,
+        };
+        links.write(|page| query.link_suffix(page), &mut out);
+        out.push(b'}');
+    }
+    if resource.pagination {
+        out.extend_from_slice(b", ");
+        write_string(&names.meta, &mut out);
+        out.extend_from_slice(b": {\"page\": ");
+        write_number(query.page.number, &mut out);
+        out.extend_from_slice(b", \"max_results\": ");
+        write_number(query.page.max_results, &mut out);
+        if let Some(total) = found.total {
+            out.extend_from_slice(b", \"total\": ");
+            write_number(total, &mut out);
+        }
+        out.push(b'}');
+    }
+    out.push(b'}');
+
+    let mut reply = Reply::new(StatusCode::OK).cached(context, true);
+    if let Some(total) = found.total {
+        reply = reply.total(&settings.header_total_count, total);
+    }
+    if latest.timestamp_millis() > 0 {
+        reply = reply.last_modified(latest);
+    }
+    Ok(reply.json(app.lay_out(out, query.pretty)))
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    write_integer(i64::try_from(number).unwrap_or(i64::MAX), out);
+}
+
+/// DEL-04: everything the caller sees here goes, whatever `where` says.
+pub async fn clear(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
+    let filter = context.own(context.domain_filter())?;
+    // Nothing can stand in the way of a deletion without conditions.
+    let _ =
+        context.app.documents.commit(vec![Write::DeleteMany { source: context.source().to_owned(), filter }]).await?;
+    Ok(Reply::new(StatusCode::NO_CONTENT).cached(context, false).no_content())
+}

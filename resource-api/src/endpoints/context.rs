@@ -1,0 +1,141 @@
+//! What every endpoint of a resource needs to know of its request.
+
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
+use bson::raw::RawDocumentBuf;
+use bson::{Bson, Document};
+
+use super::resource_path;
+use crate::app::App;
+use crate::auth::{AuthError, Caller};
+use crate::domain::{FieldType, Resource, convert};
+use crate::error::ApiError;
+use crate::query::{Fields, Filter, Find, Query, Sort};
+use crate::representation::embedded::Resolver;
+use crate::routes::{Captured, Matched};
+
+pub struct Context<'a> {
+    pub app: &'a App,
+    pub request: &'a HttpRequest,
+    pub resource: &'a Resource,
+    pub caller: Caller,
+    /// The resource path (LINK-01).
+    pub path: &'a str,
+    /// Fields of the URL above the item (URL-10).
+    parents: &'a [Captured<'a>],
+    /// The item's field and value.
+    item: Option<(&'a str, Bson)>,
+}
+
+impl<'a> Context<'a> {
+    /// `item`: the field that the last segment of the URL is the value of.
+    pub fn new(
+        app: &'a App,
+        request: &'a HttpRequest,
+        resource: &'a Resource,
+        caller: Caller,
+        matched: &'a Matched<'_>,
+        item: Option<&'a str>,
+    ) -> Self {
+        let (parents, last) = match (item, matched.values.split_last()) {
+            (Some(_), Some((last, parents))) => (parents, Some(last)),
+            _ => (matched.values.as_slice(), None),
+        };
+        let path = resource_path(matched, item.is_some());
+        let item = item.zip(last).map(|(field, last)| (field, url_value(app, resource, field, last)));
+        Self { app, request, resource, caller, path, parents, item }
+    }
+
+    pub fn source(&self) -> &'a str {
+        &self.resource.datasource.source
+    }
+
+    /// The item's field and value; at a collection there is none.
+    pub fn item(&self) -> Option<(&'a str, &Bson)> {
+        self.item.as_ref().map(|(field, value)| (*field, value))
+    }
+
+    /// The query string as an item understands it.
+    pub fn item_query(&self) -> Result<Cow<'a, Query>, ApiError> {
+        match self.app.plain_query(&self.resource.key) {
+            Some(query) if self.request.query_string().is_empty() => Ok(Cow::Borrowed(query)),
+            _ => Ok(Cow::Owned(Query::parse_item(&self.app.domain, self.resource, self.request.query_string())?)),
+        }
+    }
+
+    /// What all documents here have in common: the values in the URL and the datasource's filter.
+    pub fn domain_filter(&self) -> Filter {
+        let datasource = self.resource.datasource.filter.clone();
+        self.parents.iter().fold(datasource, |filter, parent| {
+            filter.and(Filter::equal(parent.field, url_value(self.app, self.resource, parent.field, parent)))
+        })
+    }
+
+    /// Narrows a filter to the caller's own documents (URRA-02, URRA-03).
+    pub fn own(&self, filter: Filter) -> Result<Filter, AuthError> {
+        match &self.caller.owner {
+            None => Ok(filter),
+            Some(owner) if owner.allows(&filter) => Ok(filter.and(owner.filter())),
+            Some(_) => Err(AuthError::ForeignOwner),
+        }
+    }
+
+    /// The document the URL names, if `filter` also holds.
+    pub async fn find(&self, filter: &Filter) -> Result<Option<RawDocumentBuf>, ApiError> {
+        let Some((field, value)) = self.item() else { return Ok(None) };
+        if field == "_id" {
+            return Ok(self.app.documents.get(self.source(), value, filter).await?);
+        }
+        let filter = Filter::equal(field, value.clone()).and(filter.clone());
+        let find = Find { filter, sort: Sort::new(), skip: 0, limit: Some(1), count: false };
+        Ok(self.app.documents.find(self.source(), &find).await?.items.pop())
+    }
+
+    /// URL-10, POST-08: the values in the URL overwrite the document's, but never its id.
+    pub fn force_parents(&self, document: &mut Document) {
+        for parent in self.parents.iter().filter(|parent| *parent.field != self.resource.id_field) {
+            let Some(field) = self.resource.schema.get(parent.field) else { continue };
+            let value = convert::value(Bson::String(parent.text.clone()), field, &self.app.domain.settings);
+            document.insert(parent.field, value);
+        }
+    }
+
+    /// Embedding as this caller may see it.
+    pub fn resolver(&self, posting: bool) -> Resolver<'_> {
+        Resolver { domain: &self.app.domain, documents: self.app.documents.as_ref(), caller: &self.caller, posting }
+    }
+
+    /// Which fields the answer to a write shows (POST-05).
+    pub fn write_fields(&self, query: &Query) -> Fields {
+        let settings = &self.app.domain.settings;
+        let names = &settings.names;
+        if settings.bandwidth_saver {
+            let automatic = [&self.resource.id_field, &names.last_updated, &names.date_created, &names.etag];
+            let all = automatic.into_iter().chain(&self.resource.extra_response_fields);
+            return Fields::only(all.map(String::as_str));
+        }
+        if self.resource.projection { query.fields.clone() } else { Fields::all() }
+    }
+}
+
+/// URL-06, URL-11: numbers of `int`; strings in DATE_FORMAT and of 24 hex digits as FILT-11 says.
+fn url_value(app: &App, resource: &Resource, field: &str, captured: &Captured<'_>) -> Bson {
+    let text = captured.text.as_str();
+    if captured.integer {
+        return text.parse().map_or_else(|_| Bson::String(text.to_owned()), convert::integer);
+    }
+    let id = field == resource.id_field
+        || !resource.query_objectid_as_string
+        || resource.schema.get(field).is_some_and(|rules| rules.is(FieldType::ObjectId));
+    if id
+        && text.len() == 24
+        && let Ok(id) = bson::oid::ObjectId::parse_str(text)
+    {
+        return Bson::ObjectId(id);
+    }
+    match app.domain.settings.date_format.parse(text) {
+        Some(date) => Bson::DateTime(date),
+        None => Bson::String(text.to_owned()),
+    }
+}

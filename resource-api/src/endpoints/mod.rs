@@ -1,0 +1,100 @@
+//! What happens at each kind of URL. `endpoint` is the one way in: method override, route, gate, then the endpoint.
+//!
+//! A new kind of URL is a variant of [`Target`], an arm in `serve` and a file here.
+
+mod collection;
+mod context;
+mod create;
+mod home;
+mod item;
+mod item_writes;
+pub mod payload;
+pub mod reply;
+mod rules;
+mod schemas;
+
+pub use create::{Import, ImportError, import};
+
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::app::App;
+use crate::auth::Place;
+use crate::domain::Method;
+use crate::error::ApiError;
+use crate::routes::{Action, Matched, Target};
+use context::Context;
+
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+
+/// Every request of the API.
+pub async fn endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let action = action(&app, &request);
+    match serve(&app, &request, payload, action).await {
+        Ok(response) => response,
+        Err(error) => error.respond(&app, &request, matches!(action, Some(Action::Do(Method::Get)))),
+    }
+}
+
+/// REQ-01; `None`: a method nobody knows.
+fn action(app: &App, request: &HttpRequest) -> Option<Action> {
+    let sent = request.headers().get(METHOD_OVERRIDE).filter(|_| app.domain.settings.allow_override_http_method);
+    match sent {
+        Some(name) => Action::from_name(&name.to_str().unwrap_or_default().to_ascii_uppercase()),
+        None => Action::from_name(request.method().as_str()),
+    }
+}
+
+async fn serve(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+    action: Option<Action>,
+) -> Result<HttpResponse, ApiError> {
+    let matched = app.router.find(action, request.uri().path())?;
+    let Some(Action::Do(method)) = action else {
+        // URL-14.
+        let mut response = HttpResponse::Ok();
+        response.insert_header((ALLOW, matched.route.allow.as_str()));
+        return Ok(response.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(""));
+    };
+    match &matched.route.target {
+        Target::Home => {
+            let caller = app.gate.enter(request, method, Place::Home(&app.domain.settings)).await?;
+            Ok(home::get(app, request, &caller))
+        }
+        Target::Schemas => {
+            let caller = app.gate.enter(request, method, Place::Home(&app.domain.settings)).await?;
+            Ok(schemas::list(app, request, &caller))
+        }
+        Target::Schema => schemas::get(app, request, matched.values.first().map_or("", |value| &value.text)).await,
+        Target::Collection(resource) => {
+            let caller = app.gate.enter(request, method, Place::Collection(resource)).await?;
+            let context = Context::new(app, request, resource, caller, &matched, None);
+            match method {
+                Method::Get => collection::list(&context).await,
+                Method::Post => create::post(&context, payload).await,
+                _ => collection::clear(&context).await,
+            }
+        }
+        Target::Item { resource, field } => {
+            let caller = app.gate.enter(request, method, Place::Item(resource)).await?;
+            let context = Context::new(app, request, resource, caller, &matched, Some(field));
+            match method {
+                Method::Get => item::get(&context).await,
+                Method::Patch => item_writes::patch(&context, payload).await,
+                Method::Put => item_writes::put(&context, payload).await,
+                _ => item_writes::delete(&context).await,
+            }
+        }
+        Target::Lookup { resource, field } => {
+            let caller = app.gate.enter(request, method, Place::Item(resource)).await?;
+            item::get(&Context::new(app, request, resource, caller, &matched, Some(field))).await
+        }
+    }
+}
+
+/// The path a document's links begin with (LINK-01): at an item that of its collection.
+fn resource_path<'m>(matched: &'m Matched<'_>, item: bool) -> &'m str {
+    if item { matched.path.rsplit_once('/').map_or("", |(path, _)| path) } else { &matched.path }
+}

@@ -1,0 +1,131 @@
+//! Reading a request's body (REQ-04 to REQ-09).
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{HttpRequest, web};
+use serde_json::{Map, Value};
+
+use super::context::Context;
+use crate::auth::AuthError;
+use crate::error::ApiError;
+
+/// What is wrong with a body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    #[error("Unknown or no Content-Type header supplied")]
+    ContentType,
+    #[error("Failed to decode JSON object: {0}")]
+    Json(String),
+    #[error("No form-urlencoded data supplied")]
+    EmptyForm,
+    #[error("the form is not UTF-8")]
+    Form,
+    #[error("Empty bulk insert")]
+    EmptyBulk,
+    #[error("Bulk insert not allowed")]
+    BulkNotAllowed,
+    /// POST-02, PUT-04: neither a document nor a list of them.
+    #[error("the body is not a document")]
+    NotADocument,
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("more than {0} documents in one bulk")]
+    TooMany(usize),
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+impl PayloadError {
+    /// ERR-01: told even without DEBUG.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Self::ContentType | Self::EmptyForm | Self::TooMany(_))
+    }
+}
+
+/// The body as JSON; a form is an object of strings (REQ-07).
+pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value, ApiError> {
+    let settings = &context.app.domain.settings;
+    let kind = content_type(context.request);
+    let json = settings.json_request_content_types.iter().any(|known| kind.eq_ignore_ascii_case(known));
+    let form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    if !json && !form {
+        return Err(PayloadError::ContentType.into());
+    }
+    let body = bytes(context.request, payload, context.app.limits.body).await?;
+    if json {
+        return Ok(serde_json::from_slice(&body).map_err(|error| PayloadError::Json(error.to_string()))?);
+    }
+    let fields = fields(&body, settings.auto_collapse_multi_keys)?;
+    // D-004: a token in the form beside the one in the header.
+    if context.caller.token.is_some() && fields.contains_key("access_token") {
+        return Err(AuthError::Malformed("the token was sent twice").into());
+    }
+    Ok(Value::Object(fields))
+}
+
+/// REQ-09: an edit may also be a JSON text within a JSON string.
+pub fn unwrap_text(value: Value) -> Result<Value, PayloadError> {
+    match value {
+        Value::String(text) => serde_json::from_str(&text).map_err(|error| PayloadError::Json(error.to_string())),
+        value => Ok(value),
+    }
+}
+
+fn content_type(request: &HttpRequest) -> &str {
+    let header = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    header.split(';').next().unwrap_or_default().trim()
+}
+
+async fn bytes(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<web::Bytes, PayloadError> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(PayloadError::TooLarge);
+    }
+    match payload.to_bytes_limited(limit).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => Err(PayloadError::Broken(error.to_string())),
+        Err(_) => Err(PayloadError::TooLarge),
+    }
+}
+
+/// REQ-07: of a repeated name the first value, or with `collapse` the list of all.
+fn fields(body: &[u8], collapse: bool) -> Result<Map<String, Value>, PayloadError> {
+    std::str::from_utf8(body).map_err(|_| PayloadError::Form)?;
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        let value = Value::String(value.into_owned());
+        match fields.get_mut(&*name) {
+            None => {
+                fields.insert(name.into_owned(), value);
+            }
+            Some(_) if !collapse => {}
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    if fields.is_empty() { Err(PayloadError::EmptyForm) } else { Ok(fields) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    /// REQ-06, REQ-07.
+    #[test]
+    fn a_form_is_an_object_of_strings() {
+        let read = |collapse| Value::Object(fields(b"a=1&b=x+y&a=2&c=%C3%A4&a=3", collapse).unwrap());
+        assert_eq!(read(false), json!({"a": "1", "b": "x y", "c": "ä"}));
+        assert_eq!(read(true), json!({"a": ["1", "2", "3"], "b": "x y", "c": "ä"}));
+        assert_eq!(fields(b"", false), Err(PayloadError::EmptyForm));
+    }
+
+    /// REQ-09.
+    #[test]
+    fn a_json_text_in_a_json_string_is_read_again() {
+        assert_eq!(unwrap_text(json!("{\"a\": 1}")).unwrap(), json!({"a": 1}));
+        assert_eq!(unwrap_text(json!({"a": 1})).unwrap(), json!({"a": 1}));
+        assert!(matches!(unwrap_text(json!("{")), Err(PayloadError::Json(_))));
+    }
+}

@@ -1,0 +1,179 @@
+//! Validation's questions to the store, asked for all documents of a request at once (VAL-43 to VAL-45).
+
+use std::collections::HashMap;
+
+use bson::raw::{RawArray, RawBsonRef, RawDocument};
+use bson::{Bson, Document};
+
+use crate::app::App;
+use crate::auth::{Caller, Owner};
+use crate::domain::validate::{Issues, Lookup, UniqueWithin, Validation};
+use crate::domain::{Index, Method, Resource, python_text};
+use crate::error::ApiError;
+use crate::query::{Filter, Find, Sort, Test, compare};
+
+/// Values in one query at most.
+const VALUES: usize = 1000;
+
+/// A kind of question, whose values are asked about together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Unique { path: String, within: UniqueWithin },
+    Relation { resource: String, field: String },
+}
+
+/// Who asks about what.
+pub struct Questions<'a> {
+    pub app: &'a App,
+    pub resource: &'a Resource,
+    pub caller: &'a Caller,
+    /// The stored document that is being changed; it is no duplicate of itself.
+    pub original: Option<&'a Document>,
+}
+
+impl Questions<'_> {
+    /// Each document as it is to be stored, or what is wrong with it.
+    pub async fn settle(&self, validations: Vec<Validation>) -> Result<Vec<Result<Document, Issues>>, ApiError> {
+        let mut asked: HashMap<Kind, Vec<Bson>> = HashMap::new();
+        for lookup in validations.iter().flat_map(Validation::lookups) {
+            let (kind, value) = split(lookup);
+            asked.entry(kind).or_default().push(value.clone());
+        }
+        let mut known: HashMap<Kind, Vec<Bson>> = HashMap::with_capacity(asked.len());
+        for (kind, mut values) in asked {
+            values.sort_by(compare);
+            values.dedup_by(|one, other| compare(one, other).is_eq());
+            let mut stored = Vec::new();
+            for values in values.chunks(VALUES) {
+                self.ask(&kind, values, &mut stored).await?;
+            }
+            stored.sort_by(compare);
+            known.insert(kind, stored);
+        }
+        let settle = |validation: Validation| {
+            let failed: Vec<bool> = validation
+                .lookups()
+                .iter()
+                .map(|lookup| {
+                    let (kind, value) = split(lookup);
+                    let stored = known
+                        .get(&kind)
+                        .is_some_and(|stored| stored.binary_search_by(|known| compare(known, value)).is_ok());
+                    // A duplicate fails where it is stored, a reference where it is not.
+                    stored == matches!(lookup, Lookup::Unique { .. })
+                })
+                .collect();
+            validation.finish(&failed)
+        };
+        Ok(validations.into_iter().map(settle).collect())
+    }
+
+    /// Adds those of `values` that are stored.
+    async fn ask(&self, kind: &Kind, values: &[Bson], stored: &mut Vec<Bson>) -> Result<(), ApiError> {
+        let domain = &self.app.domain;
+        let (source, path, filter) = match kind {
+            Kind::Unique { path, within } => {
+                (self.resource.datasource.source.as_str(), path, self.unique(path, *within, values))
+            }
+            Kind::Relation { resource, field } => {
+                let Some(target) = domain.resource(resource) else { return Ok(()) };
+                let filter = Filter::one_of(field, values.iter().cloned()).and(target.datasource.filter.clone());
+                let filter = match self.owner_in(target) {
+                    Some(owner) => filter.and(owner.filter()),
+                    None => filter,
+                };
+                (target.datasource.source.as_str(), field, filter)
+            }
+        };
+        if let (Kind::Relation { .. }, "_id", [value]) = (kind, path.as_str(), values) {
+            // The hot path of a POST with one reference.
+            let found = self.app.documents.get(source, value, &filter).await?;
+            stored.extend(found.map(|_| value.clone()));
+            return Ok(());
+        }
+        // Of one value the first document says all.
+        let limit = (values.len() == 1).then_some(1);
+        let find = Find { filter, sort: Sort::new(), skip: 0, limit, count: false };
+        for item in self.app.documents.find(source, &find).await?.items {
+            values_at(&item, path, stored)?;
+        }
+        Ok(())
+    }
+
+    fn unique(&self, path: &str, within: UniqueWithin, values: &[Bson]) -> Filter {
+        let (resource, caller) = (self.resource, self.caller);
+        let filter = Filter::one_of(path, values.iter().cloned());
+        let filter = match (within, &caller.owner) {
+            (UniqueWithin::Owner, Some(owner)) => filter.and(owner.filter()),
+            (UniqueWithin::Resource, _) => filter.and(resource.datasource.filter.clone()),
+            _ => filter,
+        };
+        match self.original.and_then(|original| original.get(&resource.id_field)) {
+            Some(id) => filter.and(Filter::field(&resource.id_field, Test::Ne(id.clone()))),
+            None => filter,
+        }
+    }
+
+    /// VAL-45: an edit refers only to what its caller sees.
+    fn owner_in(&self, target: &Resource) -> Option<Owner> {
+        let public = target.public_item_methods.contains(&Method::Get);
+        let field = target.auth_field.as_ref().filter(|_| self.original.is_some() && !public)?;
+        let value = self.caller.token.as_ref()?.owner.clone()?;
+        Some(Owner { field: field.clone(), value })
+    }
+}
+
+fn split(lookup: &Lookup) -> (Kind, &Bson) {
+    match lookup {
+        Lookup::Unique { path, value, within } => (Kind::Unique { path: path.clone(), within: *within }, value),
+        Lookup::Relation { resource, field, value } => {
+            (Kind::Relation { resource: resource.clone(), field: field.clone() }, value)
+        }
+    }
+}
+
+/// The issue of a value that somebody else stored after it was looked for, where a rule of the schema makes it unique.
+/// `field` is the first path of the violated index.
+pub fn late_duplicate(resource: &Resource, field: &str, document: &Document) -> Option<Issues> {
+    let made_by_rule = |index: &&Index| index.name.starts_with("unique_") && index.options.is_empty();
+    let first = |index: &&Index| index.keys.first().is_some_and(|(path, _)| path == field);
+    let (path, _) = resource.indexes.iter().filter(made_by_rule).find(first)?.keys.last()?;
+    let value = path.split('.').try_fold(Bson::Document(document.clone()), |value, name| match value {
+        Bson::Document(mut inner) => inner.remove(name),
+        _ => None,
+    });
+    let text = value.map_or_else(|| "?".to_owned(), |value| python_text::str(&value));
+    Some(Issues::single(path, format!("value '{text}' is not unique")))
+}
+
+/// The values a query at this path would meet: through documents and lists, a list itself and what is in it.
+fn values_at(document: &RawDocument, path: &str, out: &mut Vec<Bson>) -> Result<(), bson::error::Error> {
+    let (name, rest) = match path.split_once('.') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    match (document.get(name)?, rest) {
+        (None, _) => Ok(()),
+        (Some(RawBsonRef::Document(inner)), Some(rest)) => values_at(inner, rest, out),
+        (Some(RawBsonRef::Array(items)), Some(rest)) => values_in(items, rest, out),
+        (Some(_), Some(_)) => Ok(()),
+        (Some(value), None) => {
+            if let RawBsonRef::Array(items) = value {
+                for item in items {
+                    out.push(Bson::try_from(item?)?);
+                }
+            }
+            out.push(Bson::try_from(value)?);
+            Ok(())
+        }
+    }
+}
+
+fn values_in(items: &RawArray, path: &str, out: &mut Vec<Bson>) -> Result<(), bson::error::Error> {
+    for item in items {
+        if let RawBsonRef::Document(inner) = item? {
+            values_at(inner, path, out)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! Asking the auth-server about tokens (RFC 7662, D-030 to D-038): cached by the token's digest, one flight per token.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bson::Bson;
+use moka::Expiry;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::http_client::{HttpClient, HttpClientError};
+use shared::oauth::{Audience, Introspection, Scopes};
+use shared::{Secret, clock, form};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::config::{Config, Rest, address};
+
+/// Answers kept at most; the least used go first.
+const LARGEST_CACHE: u64 = 100_000;
+/// Refusals kept at most: a flood of garbage only replaces garbage.
+const LARGEST_NEGATIVE_CACHE: u64 = 10_000;
+
+/// SHA-256 of a token: no cache holds the token itself.
+type TokenKey = [u8; 32];
+
+/// What the auth-server says of a live token. Whether it suffices is decided at each request (D-038).
+#[derive(Debug, Clone)]
+pub struct ActiveToken {
+    pub scopes: Scopes,
+    pub subject: String,
+    pub client_id: String,
+    pub audience: Audience,
+    pub roles: Vec<String>,
+    /// Epoch seconds.
+    pub expires: i64,
+    /// What `auth_field` is compared with (decisions 5); `None`: the token lacks the claim.
+    pub owner: Option<Bson>,
+}
+
+/// Why there is no [`ActiveToken`].
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum IntrospectionError {
+    /// Unknown, expired, revoked or issued by another (D-005, D-010).
+    #[error("the token is not active")]
+    Inactive,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The auth-server can't tell: nobody is let through and nobody is told to drop a token (D-031, D-032).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    #[error("the auth-server can't be reached: {0}")]
+    Unreachable(String),
+    #[error("the auth-server refuses this service's credentials with {0}")]
+    Refused(u16),
+    #[error("the auth-server answers {0}")]
+    Status(u16),
+    #[error("the auth-server's answer can't be understood: {0}")]
+    Unreadable(String),
+    #[error("the metadata of issuer {issuer} {reason}")]
+    Metadata { issuer: String, reason: String },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IntrospectorError {
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    #[error(transparent)]
+    Client(#[from] HttpClientError),
+}
+
+/// Asks, remembers, and forgets in time. Cheap to share between workers.
+#[derive(Debug)]
+pub struct Introspector {
+    client: HttpClient,
+    issuer: String,
+    endpoint: OnceCell<Url>,
+    client_id: String,
+    client_secret: Secret,
+    /// The claim that names an owner; `None`: the subject.
+    owner_claim: Option<String>,
+    active: moka::future::Cache<TokenKey, Arc<ActiveToken>>,
+    inactive: moka::sync::Cache<TokenKey, ()>,
+}
+
+/// An answer lives no longer than its token.
+#[derive(Debug)]
+struct UntilExpiry {
+    longest: Duration,
+}
+
+impl Expiry<TokenKey, Arc<ActiveToken>> for UntilExpiry {
+    fn expire_after_create(&self, _: &TokenKey, token: &Arc<ActiveToken>, _: Instant) -> Option<Duration> {
+        let left = u64::try_from(token.expires - clock::now()).unwrap_or(0);
+        Some(self.longest.min(Duration::from_secs(left)))
+    }
+}
+
+/// The part of RFC 8414's metadata that is needed here.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    introspection_endpoint: Option<String>,
+}
+
+impl Introspector {
+    /// `owner_claim`: AUTH_VALUE_CLAIM of the domain.
+    pub fn new(config: &Config, owner_claim: Option<String>) -> Result<Self, IntrospectorError> {
+        let endpoint = config.introspection_endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok());
+        let longest = Duration::from_secs_f64(config.introspect_cache_positive);
+        Ok(Self {
+            client: HttpClient::new(&config.http)?,
+            issuer: config.issuer.clone().ok_or(IntrospectorError::Missing("issuer"))?,
+            endpoint: OnceCell::new_with(endpoint),
+            client_id: config.client_id.clone().ok_or(IntrospectorError::Missing("client_id"))?,
+            client_secret: config.client_secret.clone().ok_or(IntrospectorError::Missing("client_secret"))?,
+            owner_claim,
+            active: moka::future::Cache::builder()
+                .max_capacity(LARGEST_CACHE)
+                .expire_after(UntilExpiry { longest })
+                .build(),
+            inactive: moka::sync::Cache::builder()
+                .max_capacity(LARGEST_NEGATIVE_CACHE)
+                .time_to_live(Duration::from_secs_f64(config.introspect_cache_negative))
+                .build(),
+        })
+    }
+
+    /// Who the auth-server issues tokens as.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What stands behind `token`. Concurrent callers with one unknown token share one question (D-037).
+    pub async fn introspect(&self, token: &str) -> Result<Arc<ActiveToken>, IntrospectionError> {
+        let key: TokenKey = Sha256::digest(token.as_bytes()).into();
+        let known = match self.active.get(&key).await {
+            Some(known) => known,
+            None if self.inactive.contains_key(&key) => return Err(IntrospectionError::Inactive),
+            None => {
+                let ask = async {
+                    let answer = self.ask(token).await;
+                    if matches!(answer, Err(IntrospectionError::Inactive)) {
+                        self.inactive.insert(key, ());
+                    }
+                    answer.map(Arc::new)
+                };
+                self.active.try_get_with(key, ask).await.map_err(|error| IntrospectionError::clone(&error))?
+            }
+        };
+        // D-034: the cache's clock is not the token's.
+        if known.expires <= clock::now() { Err(IntrospectionError::Inactive) } else { Ok(known) }
+    }
+
+    async fn ask(&self, token: &str) -> Result<ActiveToken, IntrospectionError> {
+        let endpoint = self.endpoint.get_or_try_init(|| self.discover()).await?;
+        // RFC 6749 2.3.1: both parts are form-encoded before they go into Basic.
+        let request = || {
+            self.client
+                .post(endpoint.clone())
+                .basic_auth(form::encode(&self.client_id), Some(form::encode(self.client_secret.expose())))
+                .header("accept", "application/json")
+                .form(&[("token", token), ("token_type_hint", "access_token")])
+        };
+        let response = send(request).await?;
+        match response.status().as_u16() {
+            200 => {}
+            status @ (401 | 403) => return Err(Fault::Refused(status).into()),
+            status => return Err(Fault::Status(status).into()),
+        }
+        let unreadable = |error: reqwest::Error| Fault::Unreadable(error.without_url().to_string());
+        let answer: Value = response.json().await.map_err(unreadable)?;
+        self.read(answer)
+    }
+
+    /// D-033: only `true` is active.
+    fn read(&self, answer: Value) -> Result<ActiveToken, IntrospectionError> {
+        let Value::Object(claims) = &answer else {
+            return Err(Fault::Unreadable("not an object".to_owned()).into());
+        };
+        if claims.get("active") != Some(&Value::Bool(true)) {
+            return Err(IntrospectionError::Inactive);
+        }
+        let claim = self.owner_claim.as_ref().map(|name| claims.get(name).filter(|value| !value.is_null()).cloned());
+        let token: Introspection =
+            serde_json::from_value(answer).map_err(|error| Fault::Unreadable(error.to_string()))?;
+        if token.iss != self.issuer {
+            log::warn!("a token of another issuer was presented");
+            return Err(IntrospectionError::Inactive);
+        }
+        // D-014: no user stands behind it.
+        let machine = token.sub == token.client_id;
+        let owner = match claim {
+            // Decisions 17: a machine owns what carries its client id.
+            None => Some(Bson::String(token.sub.clone())),
+            Some(_) if machine => Some(Bson::String(token.client_id.clone())),
+            Some(value) => value.and_then(|value| Bson::try_from(value).ok()),
+        };
+        Ok(ActiveToken {
+            scopes: token.scope,
+            subject: token.sub,
+            client_id: token.client_id,
+            audience: token.aud,
+            roles: token.roles,
+            expires: token.exp,
+            owner,
+        })
+    }
+
+    /// The endpoint that the issuer's metadata name (RFC 8414 3).
+    async fn discover(&self) -> Result<Url, Fault> {
+        let fault = |reason: String| Fault::Metadata { issuer: self.issuer.clone(), reason };
+        let url = metadata_url(&self.issuer).ok_or_else(|| fault("have no address".to_owned()))?;
+        let response = send(|| self.client.get(url.clone()).header("accept", "application/json")).await?;
+        if response.status().as_u16() != 200 {
+            return Err(fault(format!("are answered with {}", response.status().as_u16())));
+        }
+        let metadata: Metadata =
+            response.json().await.map_err(|error| fault(format!("can't be read: {}", error.without_url())))?;
+        if metadata.issuer != self.issuer {
+            return Err(fault("name another issuer".to_owned()));
+        }
+        let endpoint =
+            metadata.introspection_endpoint.ok_or_else(|| fault("name no introspection_endpoint".to_owned()))?;
+        address("introspection_endpoint", &endpoint, Rest::PathAndQuery).map_err(|told| fault(format!("say {told}")))
+    }
+}
+
+/// D-030: one retry, and only when no connection came to be.
+async fn send(request: impl Fn() -> reqwest::RequestBuilder) -> Result<reqwest::Response, Fault> {
+    let sent = match request().send().await {
+        Err(error) if error.is_connect() => request().send().await,
+        sent => sent,
+    };
+    sent.map_err(|error| Fault::Unreachable(reason(&error)))
+}
+
+/// The whole chain of causes: the outermost says little. Without the URL, which may hold more than an address.
+fn reason(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "time is up".to_owned() } else { "no answer".to_owned() };
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The well-known part goes between host and path.
+fn metadata_url(issuer: &str) -> Option<Url> {
+    let mut url = Url::parse(issuer).ok()?;
+    let path = format!("/.well-known/oauth-authorization-server{}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn introspector(owner_claim: Option<&str>) -> Introspector {
+        let config = Config {
+            issuer: Some("https://auth.test".to_owned()),
+            client_id: Some("api".to_owned()),
+            client_secret: Some(Secret::new("secret")),
+            ..Config::default()
+        };
+        Introspector::new(&config, owner_claim.map(str::to_owned)).unwrap()
+    }
+
+    fn answer() -> Value {
+        json!({
+            "active": true, "scope": "people:read", "client_id": "shop", "sub": "u_1", "aud": "https://api.test",
+            "iss": "https://auth.test", "exp": 4_000_000_000_i64, "iat": 1, "jti": "j", "department": "sales"
+        })
+    }
+
+    /// D-033: only the JSON value true.
+    #[actix_rt::test]
+    async fn anything_but_true_is_inactive() {
+        let asked = introspector(None);
+        for value in [json!("true"), json!(1), json!(null), json!(false)] {
+            let mut answer = answer();
+            answer["active"] = value.clone();
+            assert!(matches!(asked.read(answer), Err(IntrospectionError::Inactive)), "{value}");
+        }
+        assert!(matches!(asked.read(json!({})), Err(IntrospectionError::Inactive)));
+        assert!(matches!(asked.read(json!([])), Err(IntrospectionError::Fault(Fault::Unreadable(_)))));
+        assert!(matches!(asked.read(json!({"active": true})), Err(IntrospectionError::Fault(Fault::Unreadable(_)))));
+    }
+
+    /// Decisions 5 and 17: the subject, the claim the domain names, or a machine's client id.
+    #[actix_rt::test]
+    async fn the_owner_is_the_subject_the_claim_or_the_machine() {
+        let owner = |claim, answer| introspector(claim).read(answer).unwrap().owner;
+        assert_eq!(owner(None, answer()), Some(Bson::from("u_1")));
+        assert_eq!(owner(Some("department"), answer()), Some(Bson::from("sales")));
+        assert_eq!(owner(Some("team"), answer()), None);
+        let mut machine = answer();
+        machine["sub"] = json!("shop");
+        assert_eq!(owner(Some("team"), machine), Some(Bson::from("shop")));
+    }
+
+    /// C-040: the well-known part stands before the issuer's path.
+    #[test]
+    fn the_metadata_lie_between_host_and_path() {
+        let url = |issuer| metadata_url(issuer).unwrap().to_string();
+        assert_eq!(url("https://a.test"), "https://a.test/.well-known/oauth-authorization-server");
+        assert_eq!(url("https://a.test/one"), "https://a.test/.well-known/oauth-authorization-server/one");
+    }
+}
