@@ -139,10 +139,25 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
 
     /// A new session; the cookie goes into the response. `owners` find it again, to end it from elsewhere.
     pub async fn create(&self, data: T, owners: Vec<Owner>) -> Result<(Session<T>, Cookie<'static>), StoreError> {
-        let (session, op) = self.prepared(data, owners)?;
+        let (session, cookie, op) = self.create_op(|_| data, owners)?;
         self.apply(vec![op]).await?;
-        let cookie = self.cookie(&session);
         Ok((session, cookie))
+    }
+
+    /// The step that [`Sessions::create`] takes, for a batch with others. `data` is made from the new id, so that it can be
+    /// sealed with it.
+    pub fn create_op(
+        &self,
+        data: impl FnOnce(&str) -> T,
+        owners: Vec<Owner>,
+    ) -> Result<(Session<T>, Cookie<'static>, Op), StoreError> {
+        let id = random_token("ses_");
+        let data = data(&id);
+        let session = Session { id, version: 1, csrf: random_token(""), created_at: clock::now(), data };
+        let stored = Stored { data: session.data.clone(), csrf: session.csrf.clone(), created_at: session.created_at };
+        let op = self.entries.insert_op(&session.id, &stored, self.idle.min(self.absolute), owners)?;
+        let cookie = self.cookie(&session);
+        Ok((session, cookie, op))
     }
 
     /// Replaces a session by a new one under a new id (login, change of rights: F-051); the old id is dead at once.
@@ -153,19 +168,15 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
         data: T,
         owners: Vec<Owner>,
     ) -> Result<Option<(Session<T>, Cookie<'static>)>, StoreError> {
-        let (session, insert) = self.prepared(data, owners)?;
+        let (session, cookie, insert) = self.create_op(|_| data, owners)?;
         let key = self.entries.key(&old.id);
         let applied = self.entries.store().apply(vec![Op::Require { key }, Op::Delete { key }, insert]).await?;
-        let cookie = self.cookie(&session);
         Ok((applied == Applied::Done).then_some((session, cookie)))
     }
 
     /// Writes changed data, if the session is still as it was read.
     pub async fn save(&self, session: &mut Session<T>) -> Result<Saved, StoreError> {
-        let stored = Stored { data: session.data.clone(), csrf: session.csrf.clone(), created_at: session.created_at };
-        let idle = self.idle.min(self.rest(session.created_at));
-        let op = self.entries.update_op(&session.id, session.version, &stored, Some(idle))?;
-        Ok(match self.entries.store().apply(vec![op]).await? {
+        Ok(match self.entries.store().apply(vec![self.save_op(session)?]).await? {
             Applied::Done => {
                 session.version += 1;
                 Saved::Done
@@ -173,6 +184,13 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
             Applied::Refused { found: Some(_), .. } => Saved::Changed,
             Applied::Refused { found: None, .. } => Saved::Gone,
         })
+    }
+
+    /// The step that [`Sessions::save`] takes: refused when the session was changed or ended since it was read.
+    pub fn save_op(&self, session: &Session<T>) -> Result<Op, StoreError> {
+        let stored = Stored { data: session.data.clone(), csrf: session.csrf.clone(), created_at: session.created_at };
+        let idle = self.idle.min(self.rest(session.created_at));
+        self.entries.update_op(&session.id, session.version, &stored, Some(idle))
     }
 
     /// Ends it: the cookie's old value is useless afterwards (C-091).
@@ -183,6 +201,11 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
     /// The step that ends it, for a batch with others.
     pub fn end_op(&self, session: &Session<T>) -> Op {
         self.entries.delete_op(&session.id)
+    }
+
+    /// The step that refuses its batch once the session has ended.
+    pub fn require_op(&self, session: &Session<T>) -> Op {
+        Op::Require { key: self.entries.key(&session.id) }
     }
 
     /// Tells the browser to forget the cookie.
@@ -209,14 +232,6 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
             .same_site(SameSite::Lax)
             .secure(self.secure)
             .finish()
-    }
-
-    fn prepared(&self, data: T, owners: Vec<Owner>) -> Result<(Session<T>, Op), StoreError> {
-        let session =
-            Session { id: random_token("ses_"), version: 1, csrf: random_token(""), created_at: clock::now(), data };
-        let stored = Stored { data: session.data.clone(), csrf: session.csrf.clone(), created_at: session.created_at };
-        let op = self.entries.insert_op(&session.id, &stored, self.idle.min(self.absolute), owners)?;
-        Ok((session, op))
     }
 
     async fn apply(&self, ops: Vec<Op>) -> Result<(), StoreError> {
