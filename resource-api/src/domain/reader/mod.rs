@@ -23,16 +23,12 @@ pub use file::Format;
 use super::{Domain, DomainError, Resource};
 use section::{Report, Section};
 
-/// Reads and checks a domain file, and logs what in it has no effect.
+/// Reads and checks a domain file.
 pub fn load(path: &Path) -> Result<Domain, DomainError> {
     let format = Format::of(path).ok_or_else(|| DomainError::UnknownFormat { path: path.to_owned() })?;
     let text =
         std::fs::read_to_string(path).map_err(|source| DomainError::Unreadable { path: path.to_owned(), source })?;
-    let domain = parse(format, &text)?;
-    for warning in &domain.warnings {
-        log::warn!("domain file: {warning}");
-    }
-    Ok(domain)
+    parse(format, &text)
 }
 
 /// Checks a domain file's text.
