@@ -1,0 +1,225 @@
+//! What holds for every input.
+
+use bson::oid::ObjectId;
+use bson::{Bson, DateTime, Decimal128, Document, RawDocumentBuf};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::{encode, plain};
+use crate::query::mongo_syntax::parse_trusted;
+use crate::query::{Query, compare, compare_by, compare_raw_by, python_syntax};
+
+fn scalar() -> BoxedStrategy<Bson> {
+    prop_oneof![
+        Just(Bson::Null),
+        Just(Bson::MinKey),
+        Just(Bson::MaxKey),
+        any::<bool>().prop_map(Bson::Boolean),
+        (-3_i32..4).prop_map(Bson::Int32),
+        (-3_i64..4).prop_map(Bson::Int64),
+        any::<i64>().prop_map(Bson::Int64),
+        (-6_i32..7).prop_map(|halves| Bson::Double(f64::from(halves) / 2.0)),
+        any::<f64>().prop_map(Bson::Double),
+        Just(Bson::Double(f64::NAN)),
+        (any::<[u8; 16]>()).prop_map(|bytes| Bson::Decimal128(Decimal128::from_bytes(bytes))),
+        (-40_i32..40, -3_i32..3)
+            .prop_map(|(digits, exponent)| { Bson::Decimal128(format!("{digits}E{exponent}").parse().unwrap()) }),
+        "[ab]{0,2}".prop_map(Bson::String),
+        (0_i64..3).prop_map(|second| Bson::DateTime(DateTime::from_millis(second * 1000))),
+        (0_u8..3).prop_map(|byte| Bson::ObjectId(ObjectId::from_bytes([byte; 12]))),
+    ]
+    .boxed()
+}
+
+fn name() -> BoxedStrategy<String> {
+    prop_oneof![Just("a"), Just("b"), Just("c"), Just("0"), Just("1")].prop_map(str::to_owned).boxed()
+}
+
+fn object(value: BoxedStrategy<Bson>) -> BoxedStrategy<Document> {
+    vec((name(), value), 0..4).prop_map(|entries| entries.into_iter().collect()).boxed()
+}
+
+fn value() -> BoxedStrategy<Bson> {
+    scalar()
+        .prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![vec(inner.clone(), 0..4).prop_map(Bson::Array), object(inner.boxed()).prop_map(Bson::Document),]
+        })
+        .boxed()
+}
+
+fn path() -> BoxedStrategy<String> {
+    vec(name(), 1..4).prop_map(|names| names.join(".")).boxed()
+}
+
+/// An expression of operators, most of them well used.
+fn expression() -> BoxedStrategy<Document> {
+    let numbers = || vec(0_i32..64, 0..3).prop_map(|positions| Bson::from(positions));
+    let leaf = prop_oneof![
+        (prop_oneof![Just("$eq"), Just("$ne"), Just("$gt"), Just("$gte"), Just("$lt"), Just("$lte")], value()),
+        (prop_oneof![Just("$in"), Just("$nin"), Just("$all")], vec(value(), 0..4).prop_map(Bson::Array)),
+        (Just("$exists"), any::<bool>().prop_map(Bson::Boolean)),
+        (Just("$size"), (0_i32..3).prop_map(Bson::Int32)),
+        (Just("$type"), prop_oneof![Just("number"), Just("string"), Just("array"), Just("null")].prop_map(Bson::from)),
+        (Just("$mod"), (1_i32..4, 0_i32..3).prop_map(|(divisor, rest)| Bson::from(vec![divisor, rest]))),
+        (Just("$regex"), prop_oneof![Just("a"), Just("^b"), Just("b?a")].prop_map(Bson::from)),
+        (
+            prop_oneof![Just("$bitsAllSet"), Just("$bitsAllClear"), Just("$bitsAnySet"), Just("$bitsAnyClear")],
+            numbers()
+        ),
+    ]
+    .prop_map(|(operator, operand): (&str, Bson)| Document::from_iter([(operator.to_owned(), operand)]));
+    leaf.prop_recursive(2, 8, 2, |inner| {
+        prop_oneof![
+            (prop_oneof![Just("$not"), Just("$elemMatch")], inner.clone())
+                .prop_map(|(operator, inner)| Document::from_iter([(operator.to_owned(), Bson::Document(inner))])),
+            (inner.clone(), inner).prop_map(|(mut one, two)| {
+                one.extend(two);
+                one
+            }),
+        ]
+    })
+    .boxed()
+}
+
+fn condition() -> BoxedStrategy<Document> {
+    let leaf = prop_oneof![
+        (path(), value()).prop_map(|(path, value)| Document::from_iter([(path, value)])),
+        (path(), expression()).prop_map(|(path, expression)| Document::from_iter([(path, Bson::Document(expression))])),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            (prop_oneof![Just("$and"), Just("$or"), Just("$nor")], vec(inner.clone(), 1..3)).prop_map(
+                |(operator, conditions)| Document::from_iter([(operator.to_owned(), Bson::from(conditions))])
+            ),
+            (path(), inner).prop_map(|(path, inner)| {
+                let element = Document::from_iter([("$elemMatch".to_owned(), Bson::Document(inner))]);
+                Document::from_iter([(path, Bson::Document(element))])
+            }),
+        ]
+    })
+    .boxed()
+}
+
+/// Text that often comes near to something valid.
+fn hostile_text() -> BoxedStrategy<String> {
+    let piece = prop_oneof![
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just("]"),
+        Just("("),
+        Just(")"),
+        Just("\""),
+        Just("'"),
+        Just(":"),
+        Just(","),
+        Just("\\"),
+        Just("\"a\""),
+        Just("$or"),
+        Just("\"$gt\":"),
+        Just("\"$in\":["),
+        Just("a"),
+        Just("age"),
+        Just("=="),
+        Just("<="),
+        Just(" and "),
+        Just(" or "),
+        Just("not "),
+        Just("-"),
+        Just("1"),
+        Just("0.5e+3"),
+        Just("1e"),
+        Just("."),
+        Just("ObjectId("),
+        Just("datetime("),
+        Just("\u{e9}"),
+        Just("\u{1f600}"),
+        Just("\0"),
+        Just("\\u12"),
+        Just("\\x"),
+        Just("null"),
+        Just("$oid"),
+        Just("\n"),
+        Just("_"),
+    ];
+    prop_oneof![vec(piece, 0..24).prop_map(|pieces| pieces.concat()), any::<String>()].boxed()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    /// SORT, FILT-14: the order of values is total.
+    #[test]
+    fn compare_is_a_total_order(one in value(), two in value(), three in value()) {
+        use std::cmp::Ordering;
+        prop_assert_eq!(compare(&one, &one), Ordering::Equal);
+        prop_assert_eq!(compare(&one, &two), compare(&two, &one).reverse());
+        let mut values = [one, two, three];
+        values.sort_by(compare);
+        let [one, two, three] = values;
+        prop_assert!(compare(&one, &two).is_le() && compare(&two, &three).is_le());
+        prop_assert!(compare(&one, &three).is_le());
+        if compare(&one, &three).is_eq() {
+            prop_assert!(compare(&one, &two).is_eq() && compare(&two, &three).is_eq());
+        }
+    }
+
+    /// FILT-14: a document means the same decoded and raw.
+    #[test]
+    fn matches_equals_matches_raw(condition in condition(), documents in vec(object(value()), 1..6)) {
+        let Ok(filter) = parse_trusted(&condition) else { return Ok(()) };
+        for document in documents {
+            let raw = RawDocumentBuf::try_from(&document).unwrap();
+            prop_assert_eq!(filter.matches(&document), filter.matches_raw(&raw), "{} {}", condition, document);
+        }
+    }
+
+    /// Most generated conditions are valid, so that the other properties say something; and the native form is faithful.
+    #[test]
+    fn the_native_form_reads_back(condition in condition(), document in object(value())) {
+        let Ok(filter) = parse_trusted(&condition) else { return Ok(()) };
+        let again = parse_trusted(&filter.to_document());
+        prop_assert!(again.is_ok(), "{} became {}: {:?}", condition, filter.to_document(), again);
+        prop_assert_eq!(filter.matches(&document), again.unwrap().matches(&document), "{} {}", condition, document);
+    }
+
+    /// SORT: raw documents sort as decoded ones do.
+    #[test]
+    fn raw_documents_sort_alike(paths in vec((path(), any::<bool>()), 1..3), one in object(value()), two in object(value())) {
+        use crate::query::Direction::{Ascending, Descending};
+        let sort = paths.into_iter().map(|(path, up)| (path, if up { Ascending } else { Descending })).collect();
+        let raw = |document: &Document| RawDocumentBuf::try_from(document).unwrap();
+        let order = compare_by(&sort, &one, &two);
+        prop_assert_eq!(order, compare_raw_by(&sort, &raw(&one), &raw(&two)));
+        prop_assert_eq!(order, compare_by(&sort, &two, &one).reverse());
+    }
+
+    /// FILT-08: a condition in Python is one or is refused, whatever it is made of.
+    #[test]
+    fn python_never_panics(text in hostile_text()) {
+        let _ = python_syntax::parse(&text);
+    }
+
+    /// No query string makes the parser panic, and what it refuses is named.
+    #[test]
+    fn parse_never_panics(
+        texts in vec(hostile_text(), 6),
+        query_string in any::<String>(),
+        condition in condition(),
+    ) {
+        let domain = plain();
+        let resource = &domain.resources["people"];
+        let names = ["where", "sort", "projection", "embedded", "page", "max_results"];
+        let parameters: Vec<(&str, &str)> = names.into_iter().zip(texts.iter().map(String::as_str)).collect();
+        let condition = Value::from(Bson::Document(condition)).to_string();
+        let mut query_strings = vec![encode(&parameters), query_string, encode(&[("where", &condition)])];
+        query_strings.extend(parameters.iter().map(|parameter| encode(&[*parameter])));
+        for query_string in query_strings {
+            match Query::parse(&domain, resource, &query_string) {
+                Ok(query) => _ = query.link_suffix(2),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+    }
+}
