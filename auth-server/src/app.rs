@@ -65,11 +65,7 @@ impl App {
         let directory = directory::on_sqlite(file.clone())?;
         let state = expiring::on_sqlite(file)?;
         let keys = KeyRing::load_or_create(&config.master_key_path())?;
-        let pages = Pages::new(
-            |environment| minijinja_embed::load_templates!(*environment),
-            config.templates.as_deref(),
-            &config.root(),
-        )?;
+        let pages = pages(&config)?;
         let lifetimes = &config.lifetimes;
         let sessions = Sessions::new(
             state.clone(),
@@ -99,4 +95,13 @@ impl App {
             config,
         })
     }
+}
+
+/// The templates in the binary, and those that replace them.
+pub fn pages(config: &Config) -> Result<Pages, PagesError> {
+    Pages::new(
+        |environment| minijinja_embed::load_templates!(*environment),
+        config.templates.as_deref(),
+        &config.root(),
+    )
 }

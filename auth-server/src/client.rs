@@ -42,6 +42,9 @@ pub struct Client {
     /// In seconds, instead of the server's.
     pub access_ttl: Option<u64>,
     pub disabled: bool,
+    /// From a declared file, so that `apply --prune` may take it out again.
+    #[serde(default)]
+    pub declared: bool,
     /// Epoch seconds.
     pub created_at: i64,
     /// How often it was written: a write must know the version it changes. Not part of the stored text.

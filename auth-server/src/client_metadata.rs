@@ -174,6 +174,7 @@ impl ClientMetadata {
             flags: ClientFlags::default(),
             access_ttl: None,
             disabled: false,
+            declared: false,
             created_at: now,
             version: 0,
         };

@@ -26,6 +26,8 @@ pub struct Config {
     pub templates: Option<PathBuf>,
     /// A file of scopes, clients and users brought into being at start.
     pub declare: Option<PathBuf>,
+    /// What is logged, as env_logger's filter: `info`, `warn,auth_server=debug`.
+    pub log: String,
     /// On loopback only: http as issuer, and lifetimes down to one second.
     pub dev: bool,
     /// The audience of tokens asked for without `resource` (A-033, C-004).
@@ -81,6 +83,7 @@ impl Default for Config {
             master_key_file: None,
             templates: None,
             declare: None,
+            log: "info".to_owned(),
             dev: false,
             default_resource: "https://127.0.0.1:5002".to_owned(),
             password_grant: false,

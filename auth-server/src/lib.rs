@@ -3,6 +3,7 @@
 //! One request goes one way: `routes` → an endpoint → its parsed request → rules (`grant`, `client`, `scope`, …) → stores →
 //! the answer.
 
+mod account;
 pub mod accounts;
 pub mod app;
 pub mod audit;
@@ -10,11 +11,13 @@ mod authorize;
 mod bearer;
 mod browser;
 mod browser_form;
+mod cli;
 pub mod client;
 pub mod client_metadata;
 pub mod clients;
 pub mod config;
 pub mod consent;
+pub mod declare;
 pub mod directory;
 mod discovery;
 mod error;
@@ -28,6 +31,7 @@ mod logout;
 mod management;
 pub mod passwords;
 mod pkce;
+mod purpose;
 pub mod redirect_uri;
 pub mod resource;
 mod revoke;
@@ -47,30 +51,44 @@ use actix_web::web::Data;
 use shared::serve::{self, ServeError, Server, Service};
 
 pub use app::{App, OpenError};
+pub use cli::{Command, run};
 pub use config::Config;
+use declare::DeclareError;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("declare: {0}")]
+    Declare(#[from] DeclareError),
     #[error(transparent)]
     Serve(#[from] ServeError),
 }
 
 /// Opens the stores and serves on `listener`.
 pub async fn start(config: Config, listener: TcpListener) -> Result<Server, StartError> {
+    let app = Data::new(App::open(config)?);
+    if let Some(file) = &app.config.declare {
+        declare::apply_at_start(&app, file).await?;
+        declare::apply_at_signals(&app);
+    }
+    Ok(serve(app, listener)?)
+}
+
+/// Serves an opened [`App`].
+pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError> {
+    let config = app.config.clone();
     if config.password_grant {
         log::warn!("the password grant is on: passwords pass through the clients that opted in (RFC 9700 2.4)");
     }
-    let app = Data::new(App::open(config)?);
     let state = app.state.clone();
     let ready: serve::Ready = Arc::new(move || {
         let state = state.clone();
         Box::pin(async move { state.ping().await.map_err(|error| error.to_string()) })
     });
     // HSTS on a loopback host would bind every other service of the machine (decisions 15).
-    let hsts = app.config.issuer.is_https() && !app.config.issuer.is_loopback();
+    let hsts = config.issuer.is_https() && !config.issuer.is_loopback();
     let service = Service { name: "auth-server", ready, hsts };
-    Ok(serve::serve(listener, &app.config.server.clone(), service, routes::configure(app))?)
+    serve::serve(listener, &config.server, service, routes::configure(app))
 }

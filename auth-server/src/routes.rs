@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, Resource, web};
 use crate::app::App;
 use crate::authorize::{self, consent};
 use crate::error::OAuthError;
-use crate::{discovery, home, introspect, login, logout, management, revoke, token};
+use crate::{account, discovery, home, introspect, login, logout, management, revoke, token};
 
 /// All routes, below the issuer's path and the configured prefix.
 pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
@@ -46,6 +46,7 @@ fn pages(service: &mut web::ServiceConfig, root: &str, style: &str) {
         .service(form("/login").get(login::show).post(login::submit))
         .service(form("/consent").get(consent::show).post(consent::submit))
         .service(form("/logout").get(logout::show).post(logout::submit))
+        .service(form("/account/password").get(account::password::show).post(account::password::submit))
         .service(page("/management").get(management::overview))
         .service(form("/management/users").get(management::users::list).post(management::users::create))
         .service(page("/management/users/new").get(management::users::new))

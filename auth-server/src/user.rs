@@ -24,6 +24,9 @@ pub struct User {
     /// The password was set by an admin: to be changed before any code is issued (F-014).
     #[serde(default)]
     pub must_change: bool,
+    /// From a declared file, so that `apply --prune` may take it out again.
+    #[serde(default)]
+    pub declared: bool,
     /// Epoch seconds.
     pub created_at: i64,
     /// How often it was written: a write must know the version it changes. Not part of the stored text.
@@ -45,6 +48,7 @@ impl User {
             roles: Vec::new(),
             disabled: false,
             must_change: false,
+            declared: false,
             created_at: now,
             version: 0,
         }

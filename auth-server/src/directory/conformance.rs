@@ -13,7 +13,7 @@ use crate::user::User;
 
 macro_rules! suite {
     ($empty:ident) => {
-        suite!($empty:
+        $crate::directory::conformance::suite!($empty:
             a_name_or_id_is_taken_once
             a_write_needs_the_version_it_read
             listings_are_paged_by_name_and_searchable

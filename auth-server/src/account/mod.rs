@@ -1,0 +1,3 @@
+//! What people see and change of their own account.
+
+pub mod password;

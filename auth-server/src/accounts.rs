@@ -1,0 +1,153 @@
+//! Making people and clients: the same rules for the console, the command line and declared files.
+
+use shared::clock;
+use shared::random::random_id;
+use shared::store::StoreError;
+use shared::{Secret, oauth::Scopes};
+
+use crate::app::App;
+use crate::client::Client;
+use crate::client_metadata::{ClientMetadata, MetadataFault};
+use crate::passwords::{self, Busy, WeakPassword};
+use crate::user::{self, BadUsername, User};
+
+/// What is known of a person to be.
+pub struct NewUser {
+    pub username: String,
+    /// `None`: one is generated.
+    pub password: Option<Secret>,
+    pub roles: Vec<String>,
+    /// The password serves for one sign-in, then a new one must be chosen (F-014).
+    pub must_change: bool,
+    /// It comes from a declared file.
+    pub declared: bool,
+}
+
+/// A person as created.
+pub struct CreatedUser {
+    pub user: User,
+    /// The generated password: it is stored as a hash only, so this is the one chance to hand it over.
+    pub generated: Option<Secret>,
+}
+
+/// Why a person can't be created.
+#[derive(Debug, thiserror::Error)]
+pub enum NewUserFault {
+    #[error(transparent)]
+    Name(#[from] BadUsername),
+    #[error("this user name is taken")]
+    Taken,
+    #[error(transparent)]
+    Password(#[from] WeakPassword),
+    #[error("{0:?} is no role: a role has 1 to 64 characters of a-z A-Z 0-9 - _ . :")]
+    Role(String),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl NewUserFault {
+    /// The input at fault; `None` for failures of ours.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            NewUserFault::Name(_) | NewUserFault::Taken => Some("username"),
+            NewUserFault::Password(_) => Some("password"),
+            NewUserFault::Role(_) => Some("roles"),
+            NewUserFault::Busy(_) | NewUserFault::Store(_) => None,
+        }
+    }
+}
+
+/// Creates a person, or says what is wrong.
+pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUserFault> {
+    let mut user = User::new(user::username(&new.username)?, clock::now());
+    check_roles(&new.roles)?;
+    user.roles = new.roles;
+    user.must_change = new.must_change;
+    user.declared = new.declared;
+    let (password, generated) = match new.password {
+        Some(password) => {
+            passwords::check_new(&password, &app.config.passwords)?;
+            (password, None)
+        }
+        None => {
+            let generated = generate_password(app.config.passwords.minimum_length);
+            (generated.clone(), Some(generated))
+        }
+    };
+    user.password_hash = Some(app.passwords.hash(password).await?);
+    match app.users.insert(&user).await {
+        Ok(()) => Ok(CreatedUser { user, generated }),
+        Err(StoreError::Conflict { .. }) => Err(NewUserFault::Taken),
+        Err(error) => Err(NewUserFault::Store(error)),
+    }
+}
+
+/// A role is a word: it travels in lists separated by spaces.
+pub fn check_roles(roles: &[String]) -> Result<(), NewUserFault> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    match roles.iter().find(|role| !(1..=64).contains(&role.len()) || !role.bytes().all(legal)) {
+        Some(bad) => Err(NewUserFault::Role(bad.clone())),
+        None => Ok(()),
+    }
+}
+
+/// 128 random bits or more, in characters that can be typed and pasted everywhere.
+pub fn generate_password(least: usize) -> Secret {
+    let mut text = random_id("");
+    while text.len() < least {
+        text.push_str(&random_id(""));
+    }
+    Secret::new(text)
+}
+
+/// Why a client can't be created or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NewClientFault {
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Metadata(Vec<MetadataFault>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Registers a client under a new id; the secret, if it has one, is told this once (B-030).
+pub async fn create_client(app: &App, metadata: ClientMetadata) -> Result<(Client, Option<Secret>), NewClientFault> {
+    let unknown = unknown_scopes(app, &metadata.scope).await?;
+    let (client, secret) = match (metadata.register(clock::now()), unknown) {
+        (Ok(registered), None) => registered,
+        (Ok(_), Some(unknown)) => return Err(NewClientFault::Metadata(vec![unknown])),
+        (Err(faults), unknown) => return Err(NewClientFault::Metadata(faults.into_iter().chain(unknown).collect())),
+    };
+    app.clients.insert(&client).await?;
+    Ok((client, secret))
+}
+
+/// Scopes come from the registry: the fault names those that are not there.
+pub async fn unknown_scopes(app: &App, scopes: &Scopes) -> Result<Option<MetadataFault>, StoreError> {
+    let registry = app.scopes.registry().await?;
+    let unknown: Vec<&str> = scopes.iter().filter(|name| registry.get(name).is_none()).collect();
+    Ok((!unknown.is_empty()).then(|| MetadataFault {
+        field: "scope",
+        message: format!("{} is not declared; declare scopes in a file and run `apply`", unknown.join(", ")),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_password_is_long_enough_and_new_each_time() {
+        assert_eq!(generate_password(15).expose().len(), 22);
+        assert!(generate_password(60).expose().len() >= 60);
+        assert!(!generate_password(15).matches(generate_password(15).expose()));
+    }
+
+    #[test]
+    fn a_role_is_one_word() {
+        let check = |role: &str| check_roles(&[role.to_owned()]).is_ok();
+        assert!(check("admin") && check("people:editor"));
+        assert!(!check("") && !check("two words") && !check("ä") && !check(&"x".repeat(65)));
+    }
+}

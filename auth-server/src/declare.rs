@@ -1,0 +1,473 @@
+//! Scopes, clients and users from a file, brought into being idempotently: at start by `declare = "…"`, again at each
+//! SIGHUP, and by `auth-server apply` (X-037).
+//!
+//! The file is TOML. Every part may be left out; several `[[scopes]]`, `[[clients]]` and `[[users]]` may follow each other:
+//!
+//! ```toml
+//! [[scopes]]
+//! name = "people:read"          # what clients ask for
+//! text = "Read people"          # what people read on the consent page
+//! # role = "editor"             # only holders of this role get it
+//!
+//! [[clients]]
+//! client_id = "shop"            # kept as it is; then the members of RFC 7591 and ours, as `client create` takes them
+//! client_name = "Shop"
+//! client_secret = { file = "/run/secrets/shop" }   # at least 43 random characters; left out for a public client
+//! redirect_uris = ["https://shop.example/callback"]
+//! scope = "people:read"
+//!
+//! [[users]]
+//! username = "alice"
+//! password = { file = "/run/secrets/alice" }
+//! roles = ["admin"]
+//! ```
+//!
+//! The file decides over scopes, over everything of its clients (their secret too, where it names one), and over its users'
+//! roles. A password is set when the account is made; afterwards it is its owner's. What is not in the file stays, unless
+//! `--prune` is given: then scopes, and clients and users that an earlier file declared, are taken out. Accounts with the
+//! role admin are never taken out that way.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use shared::store::StoreError;
+use shared::{Secret, clock, oauth::Scopes};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::accounts::{self, NewUser, NewUserFault};
+use crate::app::App;
+use crate::client::{Client, Digest32, SecretForm};
+use crate::client_metadata::{ClientMetadata, generated_secret};
+use crate::directory::{Page, Replaced};
+use crate::scope::Scope;
+use crate::user::{self, User};
+
+/// What a file declares.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Declaration {
+    pub scopes: Vec<Scope>,
+    pub clients: Vec<DeclaredClient>,
+    pub users: Vec<DeclaredUser>,
+}
+
+/// A client under an id of the file's choice.
+#[derive(Debug, Clone)]
+pub struct DeclaredClient {
+    pub client_id: String,
+    /// `None` for a public client, and for one whose secret is generated when it is made.
+    pub client_secret: Option<Secret>,
+    pub metadata: ClientMetadata,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredUser {
+    pub username: String,
+    /// `None`: generated when the account is made.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for DeclaredClient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Two members are ours; the others are the metadata's, which refuses unknown ones.
+        let mut table = toml::Table::deserialize(deserializer)?;
+        let Some(toml::Value::String(client_id)) = table.remove("client_id") else {
+            return Err(D::Error::custom("a client needs a client_id"));
+        };
+        let fault = |error: toml::de::Error| D::Error::custom(format!("client {client_id}: {}", error.message()));
+        let client_secret = table.remove("client_secret").map(toml::Value::try_into).transpose().map_err(fault)?;
+        let metadata = table.try_into().map_err(fault)?;
+        Ok(Self { client_id, client_secret, metadata })
+    }
+}
+
+/// How far [`apply`] goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Only tells what would be done.
+    pub dry_run: bool,
+    /// Takes out what is not declared any more.
+    pub prune: bool,
+    /// Passwords and secrets that the file leaves out are generated, to be told in the report. Without it they must be there.
+    pub generate: bool,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    pub changes: Vec<Change>,
+}
+
+/// One thing that is not as it was.
+#[derive(Serialize)]
+pub struct Change {
+    pub action: Action,
+    pub kind: Kind,
+    /// A scope's or user's name, a client's id.
+    pub name: String,
+    /// A generated password or client secret; told this once.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
+    pub generated: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Create,
+    Change,
+    Remove,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Scope,
+    Client,
+    User,
+}
+
+fn exposed<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => serializer.serialize_str(secret.expose()),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Without the generated value: fit for a log.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = match self.action {
+            Action::Create => "create",
+            Action::Change => "change",
+            Action::Remove => "remove",
+        };
+        let kind = match self.kind {
+            Kind::Scope => "scope",
+            Kind::Client => "client",
+            Kind::User => "user",
+        };
+        write!(f, "{action} {kind} {}", self.name)
+    }
+}
+
+/// Why a declaration can't be brought into being.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    #[error("can't read {file}: {source}")]
+    File { file: String, source: std::io::Error },
+    #[error("{file}: {source}")]
+    Syntax { file: String, source: Box<toml::de::Error> },
+    /// All of them; nothing was changed.
+    #[error("the declaration has faults:\n{}", .0.iter().map(|fault| format!("  - {fault}")).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<String>),
+    #[error("{0} was changed by somebody else meanwhile: apply again")]
+    Changed(String),
+    #[error("user {name}: {fault}")]
+    User { name: String, fault: NewUserFault },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads a file. Secrets it names by file are read too.
+pub fn read(file: &Path) -> Result<Declaration, DeclareError> {
+    let told = || file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|source| DeclareError::File { file: told(), source })?;
+    toml::from_str(&text).map_err(|source| DeclareError::Syntax { file: told(), source: Box::new(source) })
+}
+
+/// Makes the directory as `declaration` says. Everything is checked before anything is written; what is already so is left
+/// alone, so applying twice changes nothing the second time.
+pub async fn apply(app: &App, declaration: &Declaration, options: Options) -> Result<Report, DeclareError> {
+    let faults = faults(app, declaration, options).await?;
+    if !faults.is_empty() {
+        return Err(DeclareError::Faults(faults));
+    }
+    let mut report = Report::default();
+    for scope in &declaration.scopes {
+        apply_scope(app, scope, options, &mut report).await?;
+    }
+    for client in &declaration.clients {
+        apply_client(app, client, options, &mut report).await?;
+    }
+    for user in &declaration.users {
+        apply_user(app, user, options, &mut report).await?;
+    }
+    if options.prune {
+        prune(app, declaration, options, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Applies the configured file before the server takes its first request.
+pub(crate) async fn apply_at_start(app: &App, file: &Path) -> Result<(), DeclareError> {
+    for change in apply(app, &read(file)?, Options::default()).await?.changes {
+        log::info!("declared: {change}");
+    }
+    Ok(())
+}
+
+/// Applies it again at each SIGHUP for as long as the server lives. A file with faults changes nothing.
+pub(crate) fn apply_at_signals(app: &Data<App>) {
+    let held = Arc::downgrade(&app.clone().into_inner());
+    actix_rt::spawn(async move {
+        let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+            log::warn!("SIGHUP can't be listened for: the declared file is applied at the next start");
+            return;
+        };
+        while hangups.recv().await.is_some() {
+            let Some(app) = held.upgrade() else { return };
+            let Some(file) = &app.config.declare else { return };
+            if let Err(error) = apply_at_start(&app, file).await {
+                log::error!("declare: {error}");
+            }
+        }
+    });
+}
+
+impl Report {
+    fn note(&mut self, action: Action, kind: Kind, name: &str, generated: Option<Secret>) {
+        self.changes.push(Change { action, kind, name: name.to_owned(), generated });
+    }
+}
+
+/// Everything that is wrong with a declaration.
+async fn faults(app: &App, declaration: &Declaration, options: Options) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    let mut known: BTreeSet<&str> = declaration.scopes.iter().map(|scope| scope.name.as_str()).collect();
+    let registry = app.scopes.registry().await?;
+    if !options.prune {
+        known.extend(registry.iter().map(|scope| scope.name.as_str()));
+    }
+    repeated("scope", declaration.scopes.iter().map(|scope| scope.name.as_str()), &mut faults);
+    repeated("client", declaration.clients.iter().map(|client| client.client_id.as_str()), &mut faults);
+    repeated("user", declaration.users.iter().map(|user| user.username.as_str()), &mut faults);
+    for scope in &declaration.scopes {
+        if scope.name.is_empty() || scope.name.contains(' ') || scope.name.parse::<Scopes>().is_err() {
+            faults.push(format!("scope {:?}: is no scope token (RFC 6749 3.3)", scope.name));
+        }
+        if scope.text.trim().is_empty() {
+            faults.push(format!("scope {}: needs a text that people understand", scope.name));
+        }
+    }
+    for client in &declaration.clients {
+        let mut fault = |told: String| faults.push(format!("client {}: {told}", client.client_id));
+        let unknown: Vec<&str> = client.metadata.scope.iter().filter(|scope| !known.contains(scope)).collect();
+        if !unknown.is_empty() {
+            fault(format!("scope: {} is not declared", unknown.join(", ")));
+        }
+        match (client.metadata.clone().declare(client.client_id.clone(), 0), &client.client_secret) {
+            (Err(list), _) => list.iter().for_each(|one| fault(one.to_string())),
+            (Ok(made), Some(_)) if made.is_public() => fault("client_secret: a public client has none".to_owned()),
+            (Ok(_), Some(secret)) => {
+                if let Err(told) = generated_secret(secret) {
+                    fault(told.to_string());
+                }
+            }
+            (Ok(made), None) => {
+                if !made.is_public() && !options.generate && app.clients.read(&client.client_id).await?.is_none() {
+                    fault("client_secret: is needed, as nobody is there to be told a generated one".to_owned());
+                }
+            }
+        }
+    }
+    for declared in &declaration.users {
+        let mut fault = |told: String| faults.push(format!("user {}: {told}", declared.username));
+        if let Err(told) = user::username(&declared.username) {
+            fault(told.to_string());
+        }
+        if let Err(told) = accounts::check_roles(&declared.roles) {
+            fault(told.to_string());
+        }
+        let is_new = app.users.find_by_username(&declared.username).await?.is_none();
+        match &declared.password {
+            Some(password) => {
+                if let Err(told) = crate::passwords::check_new(password, &app.config.passwords) {
+                    fault(told.to_string());
+                }
+            }
+            None if is_new && !options.generate => {
+                fault("password: is needed, as nobody is there to be told a generated one".to_owned());
+            }
+            None => {}
+        }
+    }
+    Ok(faults)
+}
+
+fn repeated<'a>(kind: &str, names: impl Iterator<Item = &'a str>, faults: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    faults.extend(names.filter(|name| !seen.insert(*name)).map(|name| format!("{kind} {name}: is declared twice")));
+}
+
+async fn apply_scope(app: &App, scope: &Scope, options: Options, report: &mut Report) -> Result<(), DeclareError> {
+    let registry = app.scopes.registry().await?;
+    let action = match registry.get(&scope.name) {
+        Some(known) if known == scope => return Ok(()),
+        Some(_) => Action::Change,
+        None => Action::Create,
+    };
+    if !options.dry_run {
+        app.scopes.put(scope).await?;
+    }
+    report.note(action, Kind::Scope, &scope.name, None);
+    Ok(())
+}
+
+async fn apply_client(
+    app: &App,
+    declared: &DeclaredClient,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    let id = &declared.client_id;
+    let refused =
+        |list: Vec<_>| DeclareError::Faults(list.iter().map(|fault| format!("client {id}: {fault}")).collect());
+    let metadata = declared.metadata.clone();
+    let before = app.clients.read(id).await?;
+    let mut client = match &before {
+        Some(before) => {
+            let mut client = before.clone();
+            metadata.write_to(&mut client).map_err(refused)?;
+            client
+        }
+        None => metadata.declare(id.clone(), clock::now()).map_err(refused)?,
+    };
+    client.declared = true;
+    let mut generated = None;
+    match &declared.client_secret {
+        Some(secret) if !has_secret(&client, secret) => {
+            client.secrets = vec![generated_secret(secret).map_err(|fault| refused(vec![fault]))?];
+        }
+        None if !client.is_public() && client.secrets.is_empty() => generated = Some(client.add_secret()),
+        _ => {}
+    }
+    let action = match &before {
+        Some(before) if same(before, &client) => return Ok(()),
+        Some(_) => Action::Change,
+        None => Action::Create,
+    };
+    if options.dry_run {
+        generated = None;
+    } else if before.is_none() {
+        app.clients.insert(&client).await?;
+    } else if app.clients.replace(&client).await? == Replaced::Changed {
+        return Err(DeclareError::Changed(format!("client {id}")));
+    }
+    report.note(action, Kind::Client, id, generated);
+    Ok(())
+}
+
+/// Whether the client's one secret is the declared one.
+fn has_secret(client: &Client, secret: &Secret) -> bool {
+    let [held] = client.secrets.as_slice() else { return false };
+    matches!(&held.form, SecretForm::Sha256(digest) if digest.matches(&Digest32::of(secret.expose())))
+        && held.until.is_none()
+}
+
+/// Whether both would be stored as the same text.
+fn same<T: Serialize>(one: &T, other: &T) -> bool {
+    match (serde_json::to_value(one), serde_json::to_value(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+async fn apply_user(
+    app: &App,
+    declared: &DeclaredUser,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    let name = &declared.username;
+    let Some(before) = app.users.find_by_username(name).await? else {
+        let mut generated = None;
+        if !options.dry_run {
+            let new = NewUser {
+                username: name.clone(),
+                password: declared.password.clone(),
+                roles: declared.roles.clone(),
+                must_change: false,
+                declared: true,
+            };
+            let created = accounts::create_user(app, new).await;
+            generated = created.map_err(|fault| DeclareError::User { name: name.clone(), fault })?.generated;
+        }
+        report.note(Action::Create, Kind::User, name, generated);
+        return Ok(());
+    };
+    let user = User { roles: declared.roles.clone(), declared: true, ..before.clone() };
+    if same(&before, &user) {
+        return Ok(());
+    }
+    if !options.dry_run && app.users.replace(&user).await? == Replaced::Changed {
+        return Err(DeclareError::Changed(format!("user {name}")));
+    }
+    report.note(Action::Change, Kind::User, name, None);
+    Ok(())
+}
+
+async fn prune(
+    app: &App,
+    declaration: &Declaration,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    // Found first, deleted then: a listing goes on after its last entry, which must still be there.
+    let ids: BTreeSet<&str> = declaration.clients.iter().map(|declared| declared.client_id.as_str()).collect();
+    let mut clients = Vec::new();
+    let mut page = Page { limit: 100, ..Page::default() };
+    loop {
+        let found = app.clients.list(&page).await?;
+        let Some(last) = found.last() else { break };
+        page.after = Some(last.id.clone());
+        clients.extend(found.into_iter().filter(|client| client.declared && !ids.contains(client.id.as_str())));
+    }
+    for client in &clients {
+        if !options.dry_run {
+            app.clients.delete(client).await?;
+        }
+        report.note(Action::Remove, Kind::Client, &client.id, None);
+    }
+    let names: BTreeSet<String> =
+        declaration.users.iter().filter_map(|declared| user::username(&declared.username).ok()).collect();
+    let mut users = Vec::new();
+    page.after = None;
+    loop {
+        let found = app.users.list(&page).await?;
+        let Some(last) = found.last() else { break };
+        page.after = Some(last.id.clone());
+        let gone = |user: &User| user.declared && !user.is_admin() && !names.contains(&user.username);
+        users.extend(found.into_iter().filter(gone));
+    }
+    for user in &users {
+        if !options.dry_run {
+            app.users.delete(user).await?;
+        }
+        report.note(Action::Remove, Kind::User, &user.username, None);
+    }
+    let registry = app.scopes.registry().await?;
+    for scope in registry.iter() {
+        if declaration.scopes.iter().all(|declared| declared.name != scope.name) {
+            if !options.dry_run {
+                app.scopes.delete(&scope.name).await?;
+            }
+            report.note(Action::Remove, Kind::Scope, &scope.name, None);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! GET and POST /login: who somebody is.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use shared::Secret;
+use shared::session::{Forged, check_origin};
+use shared::store::StoreError;
+
+use crate::app::App;
+use crate::authorize::respond::see_other;
+use crate::browser::{self, Visitor};
+use crate::browser_form;
+use crate::directory::Replaced;
+use crate::error_page::PageError;
+use crate::purpose::Purpose;
+use crate::user::User;
+use crate::users::{AuthenticateError, Authentication};
+
+/// The one thing a failed sign-in tells, whatever the cause (F-020, G-005).
+const WRONG: &str = "User name or password is wrong.";
+const STALE: &str = "This form was no longer valid. Please sign in again.";
+const BUSY: &str = "Too many people are signing in right now. Please try again in a moment.";
+
+/// What stands in the form besides its purpose.
+#[derive(Default)]
+struct Shown<'a> {
+    username: &'a str,
+    error: &'a str,
+    /// The error concerns the fields.
+    wrong: bool,
+}
+
+#[derive(Serialize)]
+struct Login<'a> {
+    csrf: &'a str,
+    tx: Option<&'a str>,
+    next: Option<&'a str>,
+    client_name: Option<&'a str>,
+    username: &'a str,
+    error: &'a str,
+    wrong: bool,
+    /// What the address bar should show.
+    host: &'a str,
+}
+
+fn page(app: &App, visitor: Visitor, purpose: &Purpose, status: StatusCode, shown: &Shown<'_>) -> HttpResponse {
+    let origin = app.config.issuer.origin();
+    let data = Login {
+        csrf: visitor.session.csrf(),
+        tx: purpose.tx(),
+        next: purpose.next(),
+        client_name: purpose.client_name(),
+        username: shown.username,
+        error: shown.error,
+        wrong: shown.wrong,
+        host: origin.split_once("://").map_or(origin.as_str(), |(_, host)| host),
+    };
+    let response = app.pages.respond(status, "login.html", &data, &purpose.policy());
+    visitor.answer(response)
+}
+
+/// GET /login.
+pub async fn show(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    try_show(&app, &request).await.unwrap_or_else(|error| error.respond(&app))
+}
+
+async fn try_show(app: &App, request: &HttpRequest) -> Result<HttpResponse, PageError> {
+    let parameters = browser_form::query(request)?;
+    if parameters.has("tx") && !browser::sent_cookie(app, request) {
+        return Err(PageError::NoCookie);
+    }
+    let visitor = Visitor::any(app, request).await?;
+    let purpose = Purpose::of(app, &parameters, &visitor).await?;
+    if visitor.user.is_some() {
+        return Ok(see_other(&purpose.onward(app)));
+    }
+    Ok(page(app, visitor, &purpose, StatusCode::OK, &Shown::default()))
+}
+
+/// POST /login.
+pub async fn submit(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    try_submit(&app, &request, body).await.unwrap_or_else(|error| error.respond(&app))
+}
+
+async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Result<HttpResponse, PageError> {
+    check_origin(request)?;
+    let form = browser_form::fields(request, body).await?;
+    if !browser::sent_cookie(app, request) {
+        return Err(PageError::NoCookie);
+    }
+    let visitor = Visitor::any(app, request).await?;
+    let forged = visitor.session.check_form(request, &form).is_err();
+    let purpose = Purpose::of(app, &form, &visitor).await?;
+    let username = form.one("username")?.unwrap_or_default();
+    if forged {
+        // Back button or second tab: go on where somebody is signed in, otherwise a fresh form (G-007). Nothing was done.
+        if visitor.user.is_some() {
+            return Ok(see_other(&purpose.onward(app)));
+        }
+        let shown = Shown { username, error: STALE, wrong: false };
+        return Ok(page(app, visitor, &purpose, StatusCode::FORBIDDEN, &shown));
+    }
+    let password = Secret::new(form.one("password")?.unwrap_or_default());
+    let user = match app.users.authenticate(username, password).await {
+        Ok(Authentication::Accepted { user, set_anew }) => {
+            if set_anew {
+                to_be_changed(app, user).await?
+            } else {
+                user
+            }
+        }
+        Ok(Authentication::Refused) => {
+            let shown = Shown { username, error: WRONG, wrong: true };
+            let mut response = page(app, visitor, &purpose, StatusCode::UNAUTHORIZED, &shown);
+            // The field belongs to this status (RFC 9110 15.5.2); no browser opens a prompt for this scheme.
+            let challenge = HeaderValue::from_static("Form realm=\"sign-in\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            return Ok(response);
+        }
+        Err(AuthenticateError::Busy(_)) => {
+            let shown = Shown { username, error: BUSY, wrong: false };
+            let mut response = page(app, visitor, &purpose, StatusCode::SERVICE_UNAVAILABLE, &shown);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            return Ok(response);
+        }
+        Err(AuthenticateError::Store(error)) => return Err(error.into()),
+    };
+    let onward = if user.must_change { purpose.by_way_of(app, "account/password") } else { purpose.onward(app) };
+    match visitor.sign_in(app, user).await? {
+        Some(signed_in) => Ok(signed_in.answer(see_other(&onward))),
+        // Ended from elsewhere while the password was checked.
+        None => Err(Forged::Token.into()),
+    }
+}
+
+/// The old scheme saw only a part of the password: its owner must set one anew (F-004).
+async fn to_be_changed(app: &App, mut user: User) -> Result<User, StoreError> {
+    user.must_change = true;
+    // Whoever else wrote the account meanwhile leaves this for the next sign-in.
+    if app.users.replace(&user).await? == Replaced::Done {
+        user.version += 1;
+    }
+    Ok(user)
+}
