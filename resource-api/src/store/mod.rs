@@ -1,0 +1,127 @@
+//! Where documents live. `source` is the collection's name. A new backend is one folder here, one arm in [`open`] and three
+//! lines of test: the cases of `conformance` are what a backend has to do.
+
+#[cfg(test)]
+mod conformance;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::raw::RawDocumentBuf;
+use bson::{Bson, Document};
+use shared::store::{Sqlite, StoreError, StoreUrl};
+
+use crate::domain::Domain;
+use crate::query::{Filter, Find};
+
+/// Opens the backend that `url` names. A query that takes longer than `time_limit` ends with [`StoreError::Deadline`].
+pub fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?)),
+        StoreUrl::Mongo(_) | StoreUrl::Redis(_) => {
+            Err(StoreError::Unavailable(format!("this build keeps documents in sqlite:PATH, not in {}", url.scheme())))
+        }
+    }
+}
+
+/// Documents of all resources. Races are decided here: each write names the state it expects.
+#[async_trait]
+pub trait DocumentStore: Send + Sync {
+    /// Makes collections, indexes and unique rules exist; warns about duplicates already stored instead of failing.
+    async fn prepare(&self, domain: &Domain) -> Result<(), StoreError>;
+
+    /// All or nothing, in order, one commit.
+    async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, StoreError>;
+
+    /// One document by its id, `filter` also holding: the hot path. It comes as the bytes that are stored: what is sent or
+    /// compared is read straight from them, and nothing is built for the fields that nobody asks for.
+    async fn get(&self, source: &str, id: &Bson, filter: &Filter) -> Result<Option<RawDocumentBuf>, StoreError>;
+
+    /// A page of documents and, when asked, how many match in all. Every order ends in `_id`, in the direction of the last
+    /// sort key. A sort takes the least value of an array, or the greatest if it descends; what is missing sorts as null.
+    async fn find(&self, source: &str, find: &Find) -> Result<Found, StoreError>;
+
+    /// Whether the store answers; for /readyz.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    pub items: Vec<RawDocumentBuf>,
+    /// `None` when not asked for.
+    pub total: Option<u64>,
+}
+
+/// One change of one source.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// The document carries its `_id`, which is not an array, a regular expression or undefined.
+    Insert {
+        source: String,
+        document: Document,
+    },
+    /// The whole document, `_id` unchanged, if `guard` holds.
+    Replace {
+        source: String,
+        guard: Guard,
+        document: Document,
+    },
+    /// These top-level fields, if `guard` holds.
+    Set {
+        source: String,
+        guard: Guard,
+        fields: Document,
+    },
+    Delete {
+        source: String,
+        guard: Guard,
+    },
+    DeleteMany {
+        source: String,
+        filter: Filter,
+    },
+}
+
+impl Write {
+    pub fn source(&self) -> &str {
+        match self {
+            Write::Insert { source, .. }
+            | Write::Replace { source, .. }
+            | Write::Set { source, .. }
+            | Write::Delete { source, .. }
+            | Write::DeleteMany { source, .. } => source,
+        }
+    }
+}
+
+/// The document a write means, and the state it must be in.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    pub id: Bson,
+    /// Datasource and owner filters.
+    pub filter: Filter,
+    /// The stored `_etag` (under its configured name) that was read; `None`: whatever it is.
+    pub etag: Option<(String, String)>,
+}
+
+/// What became of a batch. Nothing was written unless `Done`.
+#[must_use]
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// How many documents each write touched.
+    Done(Vec<u64>),
+    /// The document at `index` exists, but not in the expected state (etag or filter).
+    Changed {
+        index: usize,
+    },
+    Missing {
+        index: usize,
+    },
+    /// A unique rule or the id; `field` is the first path of the violated index.
+    Conflict {
+        index: usize,
+        field: String,
+    },
+}

@@ -1,0 +1,412 @@
+//! Finding a page: the plan carried out, in one snapshot.
+
+use bson::raw::{RawDocument, RawDocumentBuf};
+use rusqlite::{CachedStatement, Connection};
+use shared::store::StoreError;
+
+use super::Malformed;
+use super::catalogue::{Source, Tree};
+use super::path::Component;
+use super::plan::{Access, Plan, Range, plan};
+use super::sort::{self, SortedPage, order};
+use crate::query::{Direction, Filter, Find, Sort};
+use crate::store::Found;
+
+/// Costs in steps of an index; measured: a document looked up by its row is some twenty of them, in a scan some ten.
+const LOOK_UP: u64 = 20;
+const SCAN: u64 = 10;
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// It would cost more than was allowed.
+    Costly,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Halt::Store(error)
+    }
+}
+
+impl From<rusqlite::Error> for Halt {
+    fn from(error: rusqlite::Error) -> Self {
+        Halt::Store(error.into())
+    }
+}
+
+impl From<Malformed> for Halt {
+    fn from(error: Malformed) -> Self {
+        Halt::Store(error.into())
+    }
+}
+
+impl From<Halt> for StoreError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Costly => StoreError::Deadline,
+            Halt::Store(error) => error,
+        }
+    }
+}
+
+/// The page that `find` asks for, unless it costs more than `allowance`, in steps of an index.
+pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowance: u64) -> Result<Found, Halt> {
+    in_snapshot(connection, || {
+        let order = order(&find.sort);
+        let mut search = Search { connection, source, filter: &find.filter, order: &order, allowance };
+        let marks = marks(connection, source)?;
+        let plan = plan(source, &marks, &find.filter, &order)?;
+        search.page(&plan, find)
+    })
+}
+
+/// The rows of all documents that satisfy `filter`, within a transaction of the caller.
+pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) -> Result<Vec<i64>, StoreError> {
+    let order = order(&Sort::new());
+    let mut search = Search { connection, source, filter, order: &order, allowance: u64::MAX };
+    let plan = plan(source, &marks(connection, source)?, filter, &order)?;
+    let mut rows = Vec::new();
+    match &plan.search {
+        Some(access) if access.exact => return Ok(search.candidates(access)?),
+        Some(access) => {
+            let mut bodies = Bodies::new(connection, source)?;
+            for row in search.candidates(access)? {
+                if bodies.with(row, |body| Ok(filter.matches_raw(body)))? {
+                    rows.push(row);
+                }
+            }
+        }
+        None => search.scan(|row, _, _| {
+            rows.push(row);
+            Ok(())
+        })?,
+    }
+    Ok(rows)
+}
+
+/// How many documents a source has.
+pub(super) fn documents(connection: &Connection, source: &Source) -> Result<u64, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT documents FROM document_source WHERE number = ?1")?
+        .query_row([source.number], |row| row.get::<_, i64>(0))
+        .map(|documents| documents.max(0).cast_unsigned())
+}
+
+fn marks(connection: &Connection, source: &Source) -> Result<Vec<(i64, i64)>, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT number, marks FROM document_index WHERE source = ?1 AND marks <> 0")?
+        .query_map([source.number], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Statements inside see one state of the file, whatever the writer does meanwhile.
+fn in_snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Halt>) -> Result<T, Halt> {
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let result = work();
+    // Nothing was written; an interrupted read may have ended the transaction already.
+    if !connection.is_autocommit() {
+        connection.prepare_cached("COMMIT")?.execute([])?;
+    }
+    result
+}
+
+struct Search<'a> {
+    connection: &'a Connection,
+    source: &'a Source,
+    filter: &'a Filter,
+    order: &'a [Component],
+    allowance: u64,
+}
+
+impl Search<'_> {
+    fn page(&mut self, plan: &Plan<'_>, find: &Find) -> Result<Found, Halt> {
+        let (skip, limit) = (find.skip, find.limit.unwrap_or(u64::MAX));
+        if *self.filter == Filter::All {
+            let documents = documents(self.connection, self.source)?;
+            let rows = match &plan.ordered {
+                Some(access) => self.walk(access, skip, limit)?,
+                None => {
+                    self.spend(documents.saturating_mul(SCAN))?;
+                    self.sorted_scan(skip, limit)?.0
+                }
+            };
+            return self.found(&rows, find.count.then_some(documents));
+        }
+        let Some(access) = &plan.search else {
+            return match &plan.ordered {
+                Some(ordered) if !find.count => {
+                    let rows = self.walk_filtered(ordered, skip, limit, u64::MAX)?;
+                    self.found(&rows.unwrap_or_default(), None)
+                }
+                _ => {
+                    self.spend(documents(self.connection, self.source)?.saturating_mul(SCAN))?;
+                    let (rows, total) = self.sorted_scan(skip, limit)?;
+                    self.found(&rows, find.count.then_some(total))
+                }
+            };
+        };
+        if access.exact && access.walk.is_some() {
+            return self.exact_page(access, skip, limit, find.count);
+        }
+        if access.walk.is_some() && !find.count {
+            let rows = self.walk_filtered(access, skip, limit, u64::MAX)?;
+            return self.found(&rows.unwrap_or_default(), None);
+        }
+        if access.exact && !access.repeats {
+            let total = self.count(access)?;
+            if let Some(ordered) = &plan.ordered
+                && self.prefers_walk(total, skip.saturating_add(limit))?
+                && let Some(rows) = self.walk_filtered(ordered, skip, limit, total)?
+            {
+                return self.found(&rows, find.count.then_some(total));
+            }
+        }
+        let (rows, total) = self.sorted_search(access, skip, limit)?;
+        self.found(&rows, find.count.then_some(total))
+    }
+
+    /// The part of the index is the result, in order.
+    fn exact_page(&mut self, access: &Access<'_>, skip: u64, limit: u64, count: bool) -> Result<Found, Halt> {
+        let rows = self.walk(access, skip, limit)?;
+        let found = rows.len() as u64;
+        let total = match (count, found < limit && (found > 0 || skip == 0)) {
+            (false, _) => None,
+            // The last page tells the total.
+            (true, true) => Some(skip + found),
+            (true, false) => Some(self.count(access)?),
+        };
+        self.found(&rows, total)
+    }
+
+    /// Whether looking at documents in their order until the page is full promises to be much cheaper than sorting all
+    /// `matching` ones: the wanted ones may lie far behind.
+    fn prefers_walk(&self, matching: u64, wanted: u64) -> Result<bool, Halt> {
+        let documents = documents(self.connection, self.source)?;
+        let expected = u128::from(wanted) * u128::from(documents) / u128::from(matching.max(1));
+        Ok(expected.min(u128::from(documents)) < u128::from(matching / 4))
+    }
+
+    fn spend(&mut self, cost: u64) -> Result<(), Halt> {
+        self.allowance = self.allowance.checked_sub(cost).ok_or(Halt::Costly)?;
+        Ok(())
+    }
+
+    fn count(&mut self, access: &Access<'_>) -> Result<u64, Halt> {
+        let mut total = 0;
+        for range in &access.ranges {
+            total += self.count_range(access.tree, range)?;
+        }
+        Ok(total)
+    }
+
+    fn count_range(&mut self, tree: &Tree, range: &Range) -> Result<u64, Halt> {
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let counted = if self.allowance == u64::MAX {
+            self.connection.prepare_cached(&tree.count)?.query_row((&range.from, &range.to), count)?
+        } else {
+            let most = i64::try_from(self.allowance).unwrap_or(i64::MAX).saturating_add(1);
+            self.connection.prepare_cached(&tree.count_some)?.query_row((&range.from, &range.to, most), count)?
+        };
+        let counted = counted.max(0).cast_unsigned();
+        if self.allowance != u64::MAX {
+            self.spend(counted)?;
+        }
+        Ok(counted)
+    }
+
+    /// Rows of an exact part in its order.
+    fn walk(&mut self, access: &Access<'_>, mut skip: u64, limit: u64) -> Result<Vec<i64>, Halt> {
+        let mut rows = Vec::new();
+        for range in access.ranges_in_order() {
+            if skip > 0 && access.ranges.len() > 1 {
+                let count = self.count_range(access.tree, range)?;
+                if count <= skip {
+                    skip -= count;
+                    continue;
+                }
+            }
+            let left = limit.saturating_sub(rows.len() as u64);
+            if left == 0 {
+                break;
+            }
+            self.spend(skip)?;
+            let mut statement = statement(self.connection, access)?;
+            let mut found = statement.query((&range.from, &range.to, sql_limit(left), sql_limit(skip)))?;
+            while let Some(row) = found.next()? {
+                rows.push(row.get(0)?);
+            }
+            skip = 0;
+        }
+        self.spend(rows.len() as u64 * LOOK_UP)?;
+        Ok(rows)
+    }
+
+    /// Rows in order, each document asked, until the page is full; `None` if that takes looking at more than `most`.
+    fn walk_filtered(
+        &mut self,
+        access: &Access<'_>,
+        mut skip: u64,
+        limit: u64,
+        mut most: u64,
+    ) -> Result<Option<Vec<i64>>, Halt> {
+        let mut rows = Vec::new();
+        let mut bodies = Bodies::new(self.connection, self.source)?;
+        for range in access.ranges_in_order() {
+            let mut statement = statement(self.connection, access)?;
+            let mut found = statement.query((&range.from, &range.to, -1, 0))?;
+            while (rows.len() as u64) < limit
+                && let Some(row) = found.next()?
+            {
+                let Some(left) = most.checked_sub(1) else { return Ok(None) };
+                most = left;
+                self.spend(LOOK_UP)?;
+                let row = row.get(0)?;
+                if bodies.with(row, |body| Ok(self.filter.matches_raw(body)))? {
+                    match skip {
+                        0 => rows.push(row),
+                        _ => skip -= 1,
+                    }
+                }
+            }
+        }
+        Ok(Some(rows))
+    }
+
+    /// The rows of a part of an index, each once, as they lie in the table.
+    fn candidates(&mut self, access: &Access<'_>) -> Result<Vec<i64>, Halt> {
+        let mut rows = Vec::new();
+        for range in &access.ranges {
+            let mut statement = self.connection.prepare_cached(&access.tree.ascending)?;
+            let most = if self.allowance == u64::MAX { -1 } else { sql_limit(self.allowance / LOOK_UP + 1) };
+            let mut found = statement.query((&range.from, &range.to, most, 0))?;
+            let before = rows.len();
+            while let Some(row) = found.next()? {
+                rows.push(row.get(0)?);
+            }
+            if self.allowance != u64::MAX {
+                self.spend((rows.len() - before) as u64 * LOOK_UP)?;
+            }
+        }
+        rows.sort_unstable();
+        if access.repeats {
+            rows.dedup();
+        }
+        Ok(rows)
+    }
+
+    /// What matches in a part of an index: the page of it, and how many there are.
+    fn sorted_search(&mut self, access: &Access<'_>, skip: u64, limit: u64) -> Result<(Vec<i64>, u64), Halt> {
+        let mut page = SortedPage::new(skip, limit);
+        if let ([id], true, false) = (self.order, access.exact, access.repeats) {
+            // The order is in the index itself.
+            for range in &access.ranges {
+                let mut statement = self.connection.prepare_cached(&access.tree.ids)?;
+                let mut found = statement.query((&range.from, &range.to))?;
+                while let Some(row) = found.next()? {
+                    page.add_by_id(blob(row, 0)?, id, row.get(1)?)?;
+                }
+            }
+            return Ok(page.finish());
+        }
+        let mut bodies = Bodies::new(self.connection, self.source)?;
+        let mut sort_key = Vec::new();
+        for row in self.candidates(access)? {
+            let wanted = bodies.with(row, |body| {
+                if !access.exact && !self.filter.matches_raw(body) {
+                    return Ok(false);
+                }
+                sort_key.clear();
+                for component in self.order {
+                    sort::append_key(body, component, &mut sort_key)?;
+                }
+                Ok(true)
+            })?;
+            if wanted {
+                page.add(&sort_key, row)?;
+            }
+        }
+        Ok(page.finish())
+    }
+
+    /// What matches among all documents: the page of it, and how many there are.
+    fn sorted_scan(&mut self, skip: u64, limit: u64) -> Result<(Vec<i64>, u64), Halt> {
+        let mut page = SortedPage::new(skip, limit);
+        let (order, mut sort_key) = (self.order, Vec::new());
+        self.scan(|row, id, body| {
+            if let [by_id] = order {
+                return page.add_by_id(id, by_id, row);
+            }
+            sort_key.clear();
+            for component in order {
+                sort::append_key(body, component, &mut sort_key)?;
+            }
+            page.add(&sort_key, row)
+        })?;
+        Ok(page.finish())
+    }
+
+    /// Every document that satisfies the filter: row, key of the id, body.
+    fn scan(&mut self, mut each: impl FnMut(i64, &[u8], &RawDocument) -> Result<(), StoreError>) -> Result<(), Halt> {
+        let mut statement = self.connection.prepare_cached(&self.source.sql.scan)?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let body = document(blob(row, 2)?)?;
+            if self.filter.matches_raw(body) {
+                each(row.get(0)?, blob(row, 1)?, body)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&self, rows: &[i64], total: Option<u64>) -> Result<Found, Halt> {
+        let mut bodies = Bodies::new(self.connection, self.source)?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            items.push(bodies.get(*row)?);
+        }
+        Ok(Found { items, total })
+    }
+}
+
+fn statement<'c>(connection: &'c Connection, access: &Access<'_>) -> Result<CachedStatement<'c>, rusqlite::Error> {
+    let descending = access.walk == Some(Direction::Descending);
+    connection.prepare_cached(if descending { &access.tree.descending } else { &access.tree.ascending })
+}
+
+/// SQLite's limits are signed; a negative one is none.
+fn sql_limit(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(-1)
+}
+
+pub(super) fn blob<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
+    row.get_ref(column)?.as_blob().map_err(|_| StoreError::Corrupt("a document is not a blob".to_owned()))
+}
+
+pub(super) fn document(bytes: &[u8]) -> Result<&RawDocument, Malformed> {
+    Ok(RawDocument::from_bytes(bytes)?)
+}
+
+/// Documents by row.
+struct Bodies<'c> {
+    statement: CachedStatement<'c>,
+}
+
+impl<'c> Bodies<'c> {
+    fn new(connection: &'c Connection, source: &Source) -> Result<Self, rusqlite::Error> {
+        Ok(Self { statement: connection.prepare_cached(&source.sql.body_by_row)? })
+    }
+
+    fn with<T>(&mut self, row: i64, look: impl FnOnce(&RawDocument) -> Result<T, Malformed>) -> Result<T, Halt> {
+        let mut rows = self.statement.query([row])?;
+        match rows.next()? {
+            Some(row) => Ok(look(document(blob(row, 0)?)?)?),
+            None => Err(Halt::Store(StoreError::Corrupt("an index names a document that is not there".to_owned()))),
+        }
+    }
+
+    fn get(&mut self, row: i64) -> Result<RawDocumentBuf, Halt> {
+        self.with(row, |body| Ok(body.to_owned()))
+    }
+}

@@ -1,0 +1,128 @@
+//! Documents in SQLite: one table for each source, holding BSON, and one table of order-preserving keys for each index.
+//!
+//! `key` turns values into bytes that compare as MongoDB compares; `entries` makes a document's keys; `plan` and `bounds`
+//! choose what to search; `find` does; `write` changes; `prepare` makes tables and indexes at start, `catalogue` knows them.
+//! A new operator that an index can serve is one arm in `bounds`.
+
+mod bounds;
+mod catalogue;
+mod entries;
+mod find;
+mod key;
+mod number;
+mod path;
+mod plan;
+mod prepare;
+mod sort;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::Bson;
+use bson::raw::RawDocumentBuf;
+use shared::store::{Sqlite, StoreError};
+
+use self::catalogue::{Catalogue, MIGRATIONS};
+use self::find::Halt;
+use self::write::{Prepared, Undone};
+use super::{DocumentStore, Found, Outcome, Write};
+use crate::domain::Domain;
+use crate::query::{Filter, Find};
+
+/// What a list may cost on the calling thread, in steps of an index: some 200 µs. More goes to a reader thread.
+const ALLOWANCE: u64 = 4000;
+/// Longer pages go to a reader thread at once.
+const SHORT_PAGE: u64 = 100;
+
+/// BSON that can't be read, or values that BSON can't hold.
+#[derive(Debug)]
+struct Malformed(bson::error::Error);
+
+impl From<bson::error::Error> for Malformed {
+    fn from(error: bson::error::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Malformed> for StoreError {
+    fn from(Malformed(error): Malformed) -> Self {
+        StoreError::Corrupt(error.to_string())
+    }
+}
+
+/// The embedded document store.
+pub(super) struct SqliteDocuments {
+    sqlite: Sqlite,
+    catalogue: Arc<Catalogue>,
+    time_limit: Duration,
+}
+
+impl SqliteDocuments {
+    pub(super) fn open(sqlite: Sqlite, time_limit: Duration) -> Result<Self, StoreError> {
+        sqlite.migrate("documents", MIGRATIONS)?;
+        let catalogue = Arc::new(sqlite.read_now(Catalogue::load)?);
+        Ok(Self { sqlite, catalogue, time_limit })
+    }
+}
+
+#[async_trait]
+impl DocumentStore for SqliteDocuments {
+    async fn prepare(&self, domain: &Domain) -> Result<(), StoreError> {
+        self.prepare_sources(domain).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, StoreError> {
+        let mut batch = Vec::with_capacity(writes.len());
+        for write in writes {
+            if self.catalogue.get(write.source()).is_none() {
+                self.ensure(write.source()).await?;
+            }
+            batch.push(Prepared::new(&self.catalogue, write)?);
+        }
+        let catalogue = Arc::clone(&self.catalogue);
+        match self.sqlite.write(move |connection| write::apply(connection, &catalogue, batch)).await {
+            Ok(touched) => Ok(Outcome::Done(touched)),
+            Err(Undone::Refused(outcome)) => Ok(outcome),
+            Err(Undone::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn get(&self, source: &str, id: &Bson, filter: &Filter) -> Result<Option<RawDocumentBuf>, StoreError> {
+        let Some(source) = self.catalogue.get(source) else { return Ok(None) };
+        let id = key::of(id)?;
+        self.sqlite.read_now(|connection| {
+            let mut statement = connection.prepare_cached(&source.sql.body_by_id)?;
+            let mut found = statement.query([id])?;
+            let Some(row) = found.next()? else { return Ok(None) };
+            let body = find::document(find::blob(row, 0)?)?;
+            Ok(filter.matches_raw(body).then(|| body.to_owned()))
+        })
+    }
+
+    async fn find(&self, source: &str, find: &Find) -> Result<Found, StoreError> {
+        let Some(source) = self.catalogue.get(source) else {
+            return Ok(Found { items: Vec::new(), total: find.count.then_some(0) });
+        };
+        if find.limit.is_some_and(|limit| limit <= SHORT_PAGE) {
+            match self.sqlite.read_now(|connection| find::find(connection, &source, find, ALLOWANCE)) {
+                Err(Halt::Costly) => {}
+                result => return Ok(result?),
+            }
+        }
+        let find = find.clone();
+        let found = self
+            .sqlite
+            .read(self.time_limit, move |connection| find::find(connection, &source, &find, u64::MAX))
+            .await?;
+        Ok(found)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.sqlite.ping().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! How to find what a filter wants: which index to search, between which keys, and what that already tells.
+
+use super::Malformed;
+use super::bounds::{self, Points};
+use super::catalogue::{INCOMPLETE, LONG, MULTIKEY, Source, Tree};
+use super::key;
+use super::path::Component;
+use crate::query::{Direction, Filter, Test};
+
+/// More ranges than this are not worth a search.
+const MOST_RANGES: usize = 2000;
+
+/// Keys from one to before another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Range {
+    pub from: Vec<u8>,
+    pub to: Vec<u8>,
+}
+
+/// A part of an index (or of the ids) that holds everything the filter wants.
+#[derive(Debug)]
+pub(super) struct Access<'s> {
+    pub tree: &'s Tree,
+    /// In the order of the keys, without overlaps.
+    pub ranges: Vec<Range>,
+    /// It holds nothing else, so that documents need not be looked at.
+    pub exact: bool,
+    /// A document may be in it several times.
+    pub repeats: bool,
+    /// Walked so, it gives the order that is asked for.
+    pub walk: Option<Direction>,
+    /// Each range holds one document at most.
+    single: bool,
+    /// How many components have known values.
+    known: usize,
+    /// The next component lies in a range.
+    between: bool,
+}
+
+impl Access<'_> {
+    /// The higher, the less is left to do.
+    fn rank(&self) -> (bool, bool, usize, bool, bool, std::cmp::Reverse<usize>) {
+        let ranges = std::cmp::Reverse(self.ranges.len());
+        (self.single, self.exact, self.known, self.between, self.walk.is_some(), ranges)
+    }
+
+    /// The ranges as `walk` takes them.
+    pub(super) fn ranges_in_order(&self) -> impl Iterator<Item = &Range> {
+        let (forward, backward) = match self.walk {
+            Some(Direction::Descending) => (None, Some(self.ranges.iter().rev())),
+            _ => (Some(self.ranges.iter()), None),
+        };
+        forward.into_iter().flatten().chain(backward.into_iter().flatten())
+    }
+
+    /// Something the filter asks is answered by it.
+    fn narrows(&self) -> bool {
+        self.known > 0 || self.between
+    }
+}
+
+/// The choices there are. Without a `search`, every document has to be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Plan<'s> {
+    /// The narrowest part of an index.
+    pub search: Option<Access<'s>>,
+    /// The narrowest that gives the order.
+    pub ordered: Option<Access<'s>>,
+}
+
+/// `sort` ends in `_id`. `marks` are those indexes that have any, by their numbers.
+pub(super) fn plan<'s>(
+    source: &'s Source,
+    marks: &[(i64, i64)],
+    filter: &Filter,
+    sort: &[Component],
+) -> Result<Plan<'s>, Malformed> {
+    let mut conjunction = Conjunction::default();
+    conjunction.add(filter);
+    let marks_of = |number: i64| marks.iter().find(|(marked, _)| *marked == number).map_or(0, |(_, marks)| *marks);
+    let indexes = source.indexes.iter().filter(|index| index.built && index.partial == Filter::All);
+    let indexes = indexes.map(|index| (&index.tree, marks_of(index.number), index.unique));
+    let mut plan = Plan::default();
+    for (tree, marks, unique) in std::iter::once((&source.ids, 0, true)).chain(indexes) {
+        if marks & INCOMPLETE != 0 {
+            continue;
+        }
+        let access = || conjunction.access(tree, marks, unique, sort);
+        let found = access()?;
+        if tree.sparse && !found.narrows() {
+            continue;
+        }
+        let better = |best: &Option<Access<'_>>| best.as_ref().is_none_or(|best| found.rank() > best.rank());
+        let (search, ordered) =
+            (found.narrows() && better(&plan.search), found.walk.is_some() && better(&plan.ordered));
+        match (search, ordered) {
+            (true, true) => {
+                plan.ordered = Some(access()?);
+                plan.search = Some(found);
+            }
+            (true, false) => plan.search = Some(found),
+            (false, true) => plan.ordered = Some(found),
+            (false, false) => {}
+        }
+    }
+    Ok(plan)
+}
+
+/// A filter as tests that must all hold.
+#[derive(Default)]
+struct Conjunction<'f> {
+    tests: Vec<(&'f str, &'f Test)>,
+    /// There is more to the filter than these tests.
+    more: bool,
+}
+
+impl<'f> Conjunction<'f> {
+    fn add(&mut self, filter: &'f Filter) {
+        match filter {
+            Filter::All => {}
+            Filter::And(filters) => filters.iter().for_each(|filter| self.add(filter)),
+            Filter::Field { path, test } => self.tests.push((path, test)),
+            Filter::Or(_) | Filter::Nor(_) => self.more = true,
+        }
+    }
+
+    fn access<'s>(
+        &self,
+        tree: &'s Tree,
+        marks: i64,
+        unique: bool,
+        sort: &[Component],
+    ) -> Result<Access<'s>, Malformed> {
+        let multikey = marks & MULTIKEY != 0;
+        let components = tree.components.as_slice();
+        // In a multikey index two tests may hold for two elements, whose values are in two keys.
+        let usable = if multikey { &components[..1] } else { components };
+        let mut settled = vec![false; self.tests.len()];
+        let mut constant = vec![false; components.len()];
+        let mut prefixes = vec![Vec::new()];
+        let mut known = 0;
+        let mut interval = None;
+        for component in usable {
+            match self.points(component)? {
+                Some((test, points))
+                    if prefixes.len() * points.keys.len() <= MOST_RANGES
+                        && !(known == 0 && tree.sparse && points.missing) =>
+                {
+                    settled[test] = points.exact;
+                    constant[known] = points.exact && points.keys.len() == 1 && !multikey;
+                    prefixes = product(&prefixes, points.keys, component.descending, tree.shortens);
+                    known += 1;
+                }
+                _ => {
+                    interval = self.interval(component, multikey, &mut settled)?;
+                    break;
+                }
+            }
+        }
+        let between = interval.is_some();
+        let ranges = prefixes.into_iter().map(|prefix| range(prefix, interval.as_ref())).collect::<Vec<_>>();
+        let single = unique && known == components.len();
+        let walk = if single && ranges.len() <= 1 {
+            Some(Direction::Ascending)
+        } else if marks & LONG != 0 {
+            None
+        } else if multikey {
+            // Only the ids behind one key are in order.
+            let one_key = components.len() == 1 && ranges.len() == 1 && known == 1;
+            direction(&[], &[true], sort).filter(|_| one_key)
+        } else {
+            direction(components, &constant, sort)
+        };
+        Ok(Access {
+            exact: !self.more && settled.iter().all(|settled| *settled),
+            repeats: multikey && !(components.len() == 1 && ranges.len() <= 1 && !between),
+            single,
+            walk,
+            tree,
+            ranges,
+            known,
+            between,
+        })
+    }
+
+    /// The first test that leaves only certain values of the component, and its place.
+    fn points(&self, component: &Component) -> Result<Option<(usize, Points)>, Malformed> {
+        for (place, (_, test)) in self.tests_of(component) {
+            if let Some(points) = bounds::points(test)? {
+                return Ok(Some((place, points)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the component's keys lie; of a multikey index one test only, as another may hold for another element.
+    fn interval(
+        &self,
+        component: &Component,
+        multikey: bool,
+        settled: &mut [bool],
+    ) -> Result<Option<Range>, Malformed> {
+        let mut whole: Option<Range> = None;
+        for (place, (_, test)) in self.tests_of(component) {
+            let Some(range) = bounds::interval(test, component.descending)? else { continue };
+            settled[place] = true;
+            whole = Some(match whole {
+                None => range,
+                Some(other) => Range { from: range.from.max(other.from), to: range.to.min(other.to) },
+            });
+            if multikey {
+                break;
+            }
+        }
+        Ok(whole)
+    }
+
+    fn tests_of(&self, component: &Component) -> impl Iterator<Item = (usize, &(&'f str, &'f Test))> {
+        self.tests.iter().enumerate().filter(|(_, (path, _))| *path == component.field)
+    }
+}
+
+fn product(prefixes: &[Vec<u8>], mut keys: Vec<Vec<u8>>, descending: bool, shortens: bool) -> Vec<Vec<u8>> {
+    let mut all = Vec::with_capacity(prefixes.len() * keys.len());
+    if shortens {
+        for key in &mut keys {
+            key::shorten(key, 0);
+        }
+    }
+    for prefix in prefixes {
+        for key in &keys {
+            let mut longer = Vec::with_capacity(prefix.len() + key.len() + 1);
+            longer.extend_from_slice(prefix);
+            longer.extend(key.iter().map(|byte| if descending { !byte } else { *byte }));
+            all.push(longer);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn range(prefix: Vec<u8>, interval: Option<&Range>) -> Range {
+    match interval {
+        Some(interval) => {
+            let behind = |end: &[u8]| [prefix.as_slice(), end].concat();
+            Range { from: behind(&interval.from), to: behind(&interval.to) }
+        }
+        None => Range { to: key::after(&prefix), from: prefix },
+    }
+}
+
+/// The way to walk keys of these components so that documents come in the order of `sort`. Components with one known value
+/// count in neither.
+fn direction(components: &[Component], constant: &[bool], sort: &[Component]) -> Option<Direction> {
+    let is_constant = |field: &str| {
+        components.iter().zip(constant).any(|(component, constant)| *constant && component.field == field)
+    };
+    let id = Component::new("_id", false);
+    let varying = components.iter().zip(constant).filter(|(_, constant)| !**constant).map(|(component, _)| component);
+    let mut keys = varying.chain(std::iter::once(&id));
+    let mut direction = None;
+    for wanted in sort.iter().filter(|wanted| !is_constant(&wanted.field)) {
+        let next = keys.next().filter(|next| next.field == wanted.field)?;
+        let this = if next.descending == wanted.descending { Direction::Ascending } else { Direction::Descending };
+        if *direction.get_or_insert(this) != this {
+            return None;
+        }
+    }
+    direction
+}

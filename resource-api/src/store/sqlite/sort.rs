@@ -1,0 +1,165 @@
+//! Where a document stands in a sort, as bytes (it means what `query::compare_by` means), and the page of a sort.
+
+use std::collections::BinaryHeap;
+
+use bson::raw::{RawArray, RawBsonRef, RawDocument};
+
+use shared::store::StoreError;
+
+use super::path::{Component, Segment};
+use super::{Malformed, key};
+use crate::query::{Direction, Sort};
+
+/// Bytes that sorting may keep.
+const MEMORY: usize = 64 << 20;
+
+/// A sort as components, ending in `_id` in the last direction: every order is total.
+pub(super) fn order(sort: &Sort) -> Vec<Component> {
+    let mut order: Vec<Component> = Vec::with_capacity(sort.len() + 1);
+    for (field, direction) in sort {
+        if order.iter().all(|component| component.field != *field) {
+            order.push(Component::new(field, *direction == Direction::Descending));
+        }
+        if field == "_id" {
+            return order;
+        }
+    }
+    let descending = sort.last().is_some_and(|(_, direction)| *direction == Direction::Descending);
+    order.push(Component::new("_id", descending));
+    order
+}
+
+/// Appends the document's key in one component: of an array's values the least, or the greatest if it descends.
+pub(super) fn append_key(document: &RawDocument, component: &Component, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut best = Best { start: out.len(), end: None, descending: component.descending, out };
+    in_document(document, &component.path, &mut best)?;
+    let start = best.start;
+    if component.descending {
+        out[start..].iter_mut().for_each(|byte| *byte = !*byte);
+    }
+    Ok(())
+}
+
+/// The best key so far, at the end of what is being written.
+struct Best<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    /// `None` until there is one.
+    end: Option<usize>,
+    descending: bool,
+}
+
+impl Best<'_> {
+    fn add(&mut self, value: RawBsonRef<'_>) -> Result<(), Malformed> {
+        let before = self.out.len();
+        key::append(value, self.out)?;
+        if let Some(end) = self.end {
+            let (known, new) = (&self.out[self.start..end], &self.out[before..]);
+            if (self.descending && new > known) || (!self.descending && new < known) {
+                self.out.drain(self.start..before);
+            } else {
+                self.out.truncate(before);
+            }
+        }
+        self.end = Some(self.out.len());
+        Ok(())
+    }
+
+    /// Below null there is the empty array, which counts as undefined.
+    fn add_elements(&mut self, array: &RawArray) -> Result<(), Malformed> {
+        if array.is_empty() {
+            return self.add(RawBsonRef::Undefined);
+        }
+        for element in array {
+            self.add(element?)?;
+        }
+        Ok(())
+    }
+}
+
+fn in_document(document: &RawDocument, path: &[Segment], best: &mut Best<'_>) -> Result<(), Malformed> {
+    let Some((segment, rest)) = path.split_first() else { return Ok(()) };
+    match document.get(&*segment.name)? {
+        Some(RawBsonRef::Array(array)) if rest.is_empty() => best.add_elements(array),
+        Some(RawBsonRef::Array(array)) => in_array(array, rest, best),
+        Some(value) if rest.is_empty() => best.add(value),
+        Some(RawBsonRef::Document(inner)) => in_document(inner, rest, best),
+        _ => best.add(RawBsonRef::Null),
+    }
+}
+
+/// A position leads to that element alone, a name into all of them.
+fn in_array(array: &RawArray, path: &[Segment], best: &mut Best<'_>) -> Result<(), Malformed> {
+    let Some((segment, rest)) = path.split_first() else { return Ok(()) };
+    if let Some(place) = segment.position
+        && let Some(element) = array.get(place)?
+    {
+        return match element {
+            RawBsonRef::Array(inner) if rest.is_empty() => best.add_elements(inner),
+            RawBsonRef::Array(inner) => in_array(inner, rest, best),
+            value if rest.is_empty() => best.add(value),
+            RawBsonRef::Document(inner) => in_document(inner, rest, best),
+            _ => best.add(RawBsonRef::Null),
+        };
+    }
+    let mut empty = true;
+    for element in array {
+        empty = false;
+        match element? {
+            RawBsonRef::Document(inner) => in_document(inner, path, best)?,
+            _ => best.add(RawBsonRef::Null)?,
+        }
+    }
+    if empty { best.add(RawBsonRef::Null) } else { Ok(()) }
+}
+
+/// The first so many documents in order, of any number.
+pub(super) struct SortedPage {
+    skip: u64,
+    /// How many to keep, those to skip among them.
+    keep: u64,
+    /// The greatest on top.
+    kept: BinaryHeap<(Vec<u8>, i64)>,
+    bytes: usize,
+    total: u64,
+}
+
+impl SortedPage {
+    pub(super) fn new(skip: u64, limit: u64) -> Self {
+        let keep = if limit == 0 { 0 } else { skip.saturating_add(limit) };
+        Self { skip, keep, kept: BinaryHeap::new(), bytes: 0, total: 0 }
+    }
+
+    pub(super) fn add(&mut self, sort_key: &[u8], row: i64) -> Result<(), StoreError> {
+        self.total += 1;
+        if (self.kept.len() as u64) < self.keep {
+            self.bytes += sort_key.len() + size_of::<(Vec<u8>, i64)>();
+            self.kept.push((sort_key.to_vec(), row));
+        } else if let Some(mut greatest) = self.kept.peek_mut()
+            && sort_key < greatest.0.as_slice()
+        {
+            self.bytes = self.bytes + sort_key.len() - greatest.0.len();
+            *greatest = (sort_key.to_vec(), row);
+        }
+        if self.bytes > MEMORY {
+            return Err(StoreError::Deadline);
+        }
+        Ok(())
+    }
+
+    /// Sorted by the id alone, whose key is at hand.
+    pub(super) fn add_by_id(&mut self, id: &[u8], component: &Component, row: i64) -> Result<(), StoreError> {
+        if component.descending {
+            let inverted: Vec<u8> = id.iter().map(|byte| !byte).collect();
+            self.add(&inverted, row)
+        } else {
+            self.add(id, row)
+        }
+    }
+
+    pub(super) fn finish(self) -> (Vec<i64>, u64) {
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
+        let rows = self.kept.into_sorted_vec().into_iter().skip(skip).map(|(_, row)| row).collect();
+        (rows, self.total)
+    }
+}
