@@ -1,1 +1,167 @@
-fn main() {}
+//! `evergate`: the whole stack, and every command of its services.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use evergate::{Login, Stack, StackError, StackSettings, development_ca};
+
+/// Your data behind a REST API with real sign-in: auth-server, resource-api and oauth-client.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts all three services on embedded stores, with a demo to try (the default)
+    Run(Run),
+    /// Makes new passwords for the demo's accounts and ends their sessions
+    ResetDemo(Run),
+    /// Makes the development CA and certificates, or renews them
+    Certs(Run),
+    /// The auth-server's commands
+    #[command(subcommand)]
+    Auth(auth_server::Command),
+    /// The resource-api's commands
+    #[command(subcommand)]
+    Api(resource_api::Command),
+    /// The oauth-client's commands
+    #[command(subcommand)]
+    Client(oauth_client::Command),
+}
+
+#[derive(Args, Default)]
+struct Run {
+    /// Settings of the stack [default: evergate.toml, where it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints one line of JSON once everything runs, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[actix_rt::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command.unwrap_or(Command::Run(arguments.run)) {
+        Command::Auth(command) => return auth_server::run(command).await,
+        Command::Api(command) => return resource_api::run(command).await,
+        Command::Client(command) => return oauth_client::run(command).await,
+        Command::Run(given) => run(&given).await,
+        Command::ResetDemo(given) => reset(&given).await,
+        Command::Certs(given) => certs(&given),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("evergate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn settings(given: &Run) -> Result<StackSettings, StackError> {
+    let usual = Path::new("evergate.toml");
+    let file = given.config.as_deref().or_else(|| usual.exists().then_some(usual));
+    let settings: StackSettings = shared::config::load(file, "EVERGATE")?;
+    shared::logging::start(&settings.log);
+    Ok(settings)
+}
+
+async fn run(given: &Run) -> Result<(), StackError> {
+    let settings = settings(given)?;
+    let stack = Stack::start(&settings).await?;
+    if given.json {
+        let ready = serde_json::json!({
+            "client": stack.addresses.client, "auth": stack.addresses.auth, "api": stack.addresses.api,
+            "ca": stack.ca, "logins": stack.logins,
+        });
+        println!("{ready}");
+    } else {
+        print!("{}", greeting(&settings, &stack));
+    }
+    if let Err(error) = shared::serve::stop_signal().await {
+        log::error!("signals can't be received: {error}");
+    }
+    stack.stop().await;
+    Ok(())
+}
+
+fn greeting(settings: &StackSettings, stack: &Stack) -> String {
+    let addresses = &stack.addresses;
+    let mut text = format!(
+        "\nEvergate is running.\n\n  \
+         App      {client}\n  Console  {auth}/oauth/management\n  API      {api}\n",
+        client = addresses.client,
+        auth = addresses.auth,
+        api = addresses.api,
+    );
+    if let Some(ca) = &stack.ca {
+        text += &format!(
+            "\nThe certificates come from a development CA made on this machine: {ca}\n  \
+             Trust it on Debian:  sudo cp {ca} /usr/local/share/ca-certificates/evergate.crt && sudo update-ca-certificates\n  \
+             In a browser:        import it under “Authorities”, or accept the warning of all three addresses once\n",
+            ca = ca.display()
+        );
+    }
+    text += &logins(settings, &stack.logins);
+    let password = match stack.logins.iter().find(|login| login.username == "demo") {
+        Some(login) => login.password.clone(),
+        None => "<the demo's password>".to_owned(),
+    };
+    let trust = stack.ca.as_ref().map_or_else(String::new, |ca| format!(" --cacert {}", ca.display()));
+    text += &format!(
+        "\nTry it with curl:\n  TOKEN=$(curl -s{trust} {auth}/oauth/token -d grant_type=password -d client_id={id} \
+         -d username=demo -d 'password={password}' | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')\n  \
+         curl -sG{trust} {api}/cities -H \"Authorization: Bearer $TOKEN\" --data-urlencode 'where={{\"country\":\"AT\"}}' \
+         -d sort=-population -d max_results=5\n\nStop with Ctrl-C.\n",
+        auth = addresses.auth,
+        api = addresses.api,
+        id = evergate::CURL_CLIENT,
+    );
+    text
+}
+
+fn logins(settings: &StackSettings, logins: &[Login]) -> String {
+    if logins.is_empty() {
+        return format!(
+            "\nData and accounts are those of earlier starts ({data}); their passwords were shown when they were made.\n  \
+             New passwords:  evergate reset-demo      All new: stop, and delete {data}\n",
+            data = settings.data.display()
+        );
+    }
+    let mut text = "\nAccounts, shown this once:\n".to_owned();
+    for Login { username, password, what } in logins {
+        text += &format!("  {username:6} {password}   {what}\n");
+    }
+    text
+}
+
+async fn reset(given: &Run) -> Result<(), StackError> {
+    let settings = settings(given)?;
+    let new = evergate::reset_demo(&settings).await?;
+    if given.json {
+        println!("{}", serde_json::json!({ "logins": new }));
+    } else {
+        print!("{}", logins(&settings, &new));
+    }
+    Ok(())
+}
+
+fn certs(given: &Run) -> Result<(), StackError> {
+    let settings = settings(given)?;
+    let names: Vec<&str> =
+        [&settings.client, &settings.auth, &settings.api].into_iter().filter_map(|part| part.host.as_deref()).collect();
+    let made = development_ca::ensure(&settings.certs, &names)?;
+    println!("CA           {}", made.ca.display());
+    println!("certificate  {}", made.certificate.display());
+    println!("key          {}", made.key.display());
+    Ok(())
+}

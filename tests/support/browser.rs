@@ -1,0 +1,123 @@
+//! A real Chromium, driven through chromedriver.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Map, Value, json};
+
+/// One browser with an empty profile; gone with the value.
+pub struct Browser {
+    pub page: Client,
+    driver: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    pub async fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed (scripts/test does it)");
+        let port = BufReader::new(driver.stdout.take().unwrap())
+            .lines()
+            .find_map(|line| line.unwrap().strip_suffix('.')?.rsplit_once("on port ")?.1.parse::<u16>().ok())
+            .expect("chromedriver tells its port");
+        let profile = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--window-size=1200,900",
+        ];
+        let mut options: Vec<Value> = arguments.iter().map(|argument| json!(argument)).collect();
+        options.push(json!(format!("--user-data-dir={}", profile.path().display())));
+        let capabilities: Map<String, Value> = [
+            ("goog:chromeOptions".to_owned(), json!({ "args": options })),
+            ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
+            // The development CA is not in this fresh profile's trust store.
+            ("acceptInsecureCerts".to_owned(), json!(true)),
+        ]
+        .into_iter()
+        .collect();
+        let page = ClientBuilder::native()
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("Chromium starts");
+        Self { page, driver, _profile: profile }
+    }
+
+    pub async fn open(&self, url: &str) {
+        self.page.goto(url).await.unwrap();
+    }
+
+    /// Waits for an element; the page's text is in the failure.
+    pub async fn find(&self, selector: &str) -> Element {
+        match self.page.wait().at_most(Duration::from_secs(10)).for_element(Locator::Css(selector)).await {
+            Ok(element) => element,
+            Err(error) => panic!("no {selector} at {}: {error}\n{}", self.url().await, self.text().await),
+        }
+    }
+
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let element = self.find(selector).await;
+        element.clear().await.unwrap();
+        element.send_keys(text).await.unwrap();
+    }
+
+    pub async fn click(&self, selector: &str) {
+        self.find(selector).await.click().await.unwrap();
+    }
+
+    /// Clicks the button or link with this text.
+    pub async fn press(&self, label: &str) {
+        let path = format!("//*[self::a or self::button][normalize-space()='{label}']");
+        match self.page.wait().at_most(Duration::from_secs(10)).for_element(Locator::XPath(&path)).await {
+            Ok(element) => element.click().await.unwrap(),
+            Err(error) => panic!("no “{label}” at {}: {error}\n{}", self.url().await, self.text().await),
+        }
+    }
+
+    /// Waits until the page shows the text.
+    pub async fn sees(&self, text: &str) {
+        for _ in 0..100 {
+            if self.text().await.contains(text) {
+                return;
+            }
+            actix_rt::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("“{text}” is not shown at {}:\n{}", self.url().await, self.text().await);
+    }
+
+    pub async fn text(&self) -> String {
+        match self.page.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    pub async fn url(&self) -> String {
+        self.page.current_url().await.map(|url| url.to_string()).unwrap_or_default()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // chromedriver ends its browsers when it is asked to stop.
+        let killed = Command::new("kill").arg(self.driver.id().to_string()).status();
+        if killed.is_err() || self.driver.wait().is_err() {
+            eprintln!("chromedriver did not stop");
+        }
+    }
+}
