@@ -128,7 +128,7 @@ async fn measure_row(
     folder: &Path,
     options: &Options,
 ) -> Result<Line, Fault> {
-    let prepared = row.prepare(stage, running).await?;
+    let prepared = row.prepare(running).await?;
     let (head, body) = prepared.request.once(&mut Connection::open(&prepared.target).await?).await?;
     let canned = Canned::new(prepared.request.status, &head, &body)?;
     let answer = folder.join("answer.json");

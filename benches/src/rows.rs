@@ -6,7 +6,7 @@ use crate::Fault;
 use crate::cities::{COUNTRY, MATCHES};
 use crate::connection::{Connection, Target};
 use crate::load::{Request, SERIAL};
-use crate::stage::{Running, Stage, text};
+use crate::stage::{Running, introspection_request, text, token_request};
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -47,7 +47,7 @@ impl Row {
         }
     }
 
-    pub async fn prepare(self, stage: &Stage, running: &Running) -> Result<Prepared, Fault> {
+    pub async fn prepare(self, running: &Running) -> Result<Prepared, Fault> {
         let bearer = running.bearer();
         let get = |path: &str| Request::new("GET", path, &[("authorization", &bearer)], "", 200);
         let list =
@@ -73,8 +73,8 @@ impl Row {
                 let headers = [("authorization", &*bearer), ("content-type", "application/json")];
                 (Request::new("POST", "/arrivals", &headers, &body, 201), 1000)
             }
-            Row::Introspection => (stage.introspection_request(&running.token), 5000),
-            Row::ClientCredentials => (stage.token_request(), 1000),
+            Row::Introspection => (introspection_request(&running.token), 5000),
+            Row::ClientCredentials => (token_request(), 1000),
         };
         let auth = matches!(self, Row::Introspection | Row::ClientCredentials);
         let (target, server) = if auth { (&running.auth, running.auth_id) } else { (&running.api, running.api_id) };

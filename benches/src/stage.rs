@@ -1,9 +1,8 @@
 //! What is measured: auth-server and resource-api as their release binaries, with documents in three collections.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use evergate::development_ca::{DevelopmentCertificates, ensure};
 use openssl::base64::encode_block;
@@ -14,11 +13,14 @@ use crate::bare::WORKERS;
 use crate::cities::Cities;
 use crate::connection::{Connection, Target, trusting};
 use crate::load::Request;
-use crate::process::{Server, binary, free_address};
+use crate::process::{Server, binary, free_address, run};
 
 /// What tokens are for, whatever the address of the moment.
 const RESOURCE: &str = "https://api.bench.localhost";
 const SCOPE: &str = "cities:read cities:write places:read places:write arrivals:read arrivals:write";
+/// Ids and secrets of the resource server and of the client that gets tokens; they live as long as a run.
+const API_CLIENT: (&str, &str) = ("bench-api", "bench-api-secret-000000000000000000000000000000");
+const LOAD_CLIENT: (&str, &str) = ("bench-load", "bench-load-secret-00000000000000000000000000000");
 /// Documents in one bulk POST while the collections are filled.
 const BULK: usize = 5000;
 
@@ -28,14 +30,10 @@ pub enum Transport {
     Tls,
 }
 
-/// Files and clients, from the first start to the last.
+/// Files and accounts, from the first start to the last.
 pub struct Stage {
     folder: PathBuf,
     certificates: DevelopmentCertificates,
-    /// As `Basic` credentials: the resource server's, and those of the client that gets tokens.
-    pub api_client: String,
-    pub token_client: String,
-    api_secret: (String, String),
 }
 
 /// Both services, running.
@@ -53,28 +51,11 @@ impl Stage {
     pub fn new(folder: &Path) -> Result<Self, Fault> {
         let certificates = ensure(&folder.join("certs"), &[])?;
         std::fs::write(folder.join("domain.json"), serde_json::to_vec_pretty(&domain())?)?;
-        let mut stage = Self {
-            folder: folder.to_owned(),
-            certificates,
-            api_client: String::new(),
-            token_client: String::new(),
-            api_secret: Default::default(),
-        };
-        stage.write_auth_config(Transport::Plain, free_address()?)?;
-        stage.api_secret = stage.create_client(&json!({
-            "client_name": "API",
-            "grant_types": ["client_credentials"],
-            "introspects": [RESOURCE],
-        }))?;
-        let token_client = stage.create_client(&json!({
-            "client_name": "Load",
-            "grant_types": ["client_credentials"],
-            "scope": SCOPE,
-            "default_scope": SCOPE,
-        }))?;
-        let basic =
-            |(id, secret): &(String, String)| format!("Basic {}", encode_block(format!("{id}:{secret}").as_bytes()));
-        (stage.api_client, stage.token_client) = (basic(&stage.api_secret), basic(&token_client));
+        let stage = Self { folder: folder.to_owned(), certificates };
+        let scopes = run(Command::new(binary("resource-api")?).arg("scopes").arg(folder.join("domain.json")))?;
+        let declaration = stage.write("declaration.toml", &(scopes + &clients()))?;
+        let config = stage.write_auth_config(Transport::Plain, free_address()?)?;
+        run(Command::new(binary("auth-server")?).arg("apply").arg(declaration).arg("--config").arg(config))?;
         Ok(stage)
     }
 
@@ -96,7 +77,7 @@ impl Stage {
         let mut servers = [serve("auth-server", &auth_config)?, serve("resource-api", &api_config)?];
         servers[0].ready(&auth).await?;
         servers[1].ready(&api).await?;
-        let (_, body) = self.token_request().once(&mut Connection::open(&auth).await?).await?;
+        let (_, body) = token_request().once(&mut Connection::open(&auth).await?).await?;
         let token = text(&serde_json::from_slice(&body)?, "access_token")?;
         let [auth_id, api_id] = [servers[0].id(), servers[1].id()];
         Ok(Running { auth, api, auth_id, api_id, token, servers })
@@ -107,30 +88,6 @@ impl Stage {
         if transport == Transport::Tls {
             command.arg("--certificate").arg(&self.certificates.certificate).arg("--key").arg(&self.certificates.key);
         }
-    }
-
-    pub fn token_request(&self) -> Request {
-        let headers = [("authorization", &*self.token_client), ("content-type", "application/x-www-form-urlencoded")];
-        Request::new("POST", "/oauth/token", &headers, "grant_type=client_credentials", 200)
-    }
-
-    pub fn introspection_request(&self, token: &str) -> Request {
-        let headers = [("authorization", &*self.api_client), ("content-type", "application/x-www-form-urlencoded")];
-        Request::new("POST", "/oauth/introspect", &headers, &format!("token={token}"), 200)
-    }
-
-    /// The id and secret of a new client.
-    fn create_client(&self, metadata: &Value) -> Result<(String, String), Fault> {
-        let mut command = Command::new(binary("auth-server")?);
-        command.args(["client", "create", "--config"]).arg(self.folder.join("auth.toml"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        child.stdin.take().ok_or("no input")?.write_all(metadata.to_string().as_bytes())?;
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            return Err(format!("{command:?}: {}", output.status).into());
-        }
-        let created: Value = serde_json::from_slice(&output.stdout)?;
-        Ok((text(&created, "client_id")?, text(&created, "client_secret")?))
     }
 
     fn server_section(&self, transport: Transport, listen: SocketAddr) -> String {
@@ -156,7 +113,7 @@ impl Stage {
     }
 
     fn write_api_config(&self, transport: Transport, listen: SocketAddr, auth: SocketAddr) -> Result<PathBuf, Fault> {
-        let (id, secret) = &self.api_secret;
+        let (id, secret) = API_CLIENT;
         let text = format!(
             "domain = {:?}\nstore = \"sqlite:{}\"\nresource = {RESOURCE:?}\nissuer = {:?}\nclient_id = {id:?}\nclient_secret = {secret:?}\n\
              {}\n[http]\nca = {:?}\n",
@@ -199,11 +156,41 @@ impl Running {
     }
 }
 
+/// The two clients as `auth-server apply` takes them.
+fn clients() -> String {
+    let client = |(id, secret): (&str, &str), more: &str| {
+        format!(
+            "[[clients]]\nclient_id = {id:?}\nclient_name = {id:?}\nclient_secret = {secret:?}\n\
+             grant_types = [\"client_credentials\"]\n{more}\n"
+        )
+    };
+    client(API_CLIENT, &format!("introspects = [{RESOURCE:?}]"))
+        + &client(LOAD_CLIENT, &format!("scope = {SCOPE:?}\ndefault_scope = {SCOPE:?}"))
+}
+
+fn basic((id, secret): (&str, &str)) -> String {
+    format!("Basic {}", encode_block(format!("{id}:{secret}").as_bytes()))
+}
+
 fn origin(transport: Transport, address: SocketAddr) -> String {
     match transport {
         Transport::Plain => format!("http://{address}"),
         Transport::Tls => format!("https://{address}"),
     }
+}
+
+/// Asks for a machine token.
+pub fn token_request() -> Request {
+    let basic = basic(LOAD_CLIENT);
+    let headers = [("authorization", &*basic), ("content-type", "application/x-www-form-urlencoded")];
+    Request::new("POST", "/oauth/token", &headers, "grant_type=client_credentials", 200)
+}
+
+/// Asks about a token as the resource server.
+pub fn introspection_request(token: &str) -> Request {
+    let basic = basic(API_CLIENT);
+    let headers = [("authorization", &*basic), ("content-type", "application/x-www-form-urlencoded")];
+    Request::new("POST", "/oauth/introspect", &headers, &format!("token={token}"), 200)
 }
 
 /// A member that must be a text.
