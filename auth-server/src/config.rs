@@ -150,7 +150,7 @@ impl Settings for Config {
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let local = self.issuer.is_loopback();
-        if !self.issuer.is_https() && !(local && self.dev) {
+        if !(self.issuer.is_https() || local && self.dev) {
             faults.push("issuer: must be https (http is for a loopback host together with dev = true)".to_owned());
         }
         if self.dev && !(local && self.server.listen.ip().is_loopback()) {
@@ -304,6 +304,7 @@ impl<'de> Deserialize<'de> for Issuer {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {
@@ -365,5 +366,15 @@ mod tests {
     fn weak_hashing_stops_the_start() {
         assert!(!faults(&format!("{BASE}[passwords]\nmemory_kib = 1024")).is_empty());
         assert_eq!(faults(&format!("{BASE}[passwords]\nmemory_kib = 9216\npasses = 4")), Vec::<String>::new());
+    }
+
+    /// the file that shows every key shows its real default.
+    #[test]
+    fn the_example_file_holds_the_defaults() {
+        let shown: Config = shared::config::parse(include_str!("../config.toml")).unwrap();
+        let mut default = Config::default();
+        default.server.tls = shown.server.tls.clone();
+        assert_eq!(format!("{shown:?}"), format!("{default:?}"));
+        assert_eq!(shown.master_key_path(), std::path::Path::new("data/auth.key"));
     }
 }

@@ -52,16 +52,9 @@ impl RedirectUri {
             return Err(Fault::DotSegment);
         }
         match url.scheme() {
-            "https" => {
-                if authority(text).is_empty() {
-                    return Err(Fault::NotAbsolute);
-                }
-            }
-            "http" => {
-                if !is_loopback(&url) {
-                    return Err(Fault::PlainHttp);
-                }
-            }
+            "https" if authority(text).is_empty() => return Err(Fault::NotAbsolute),
+            "http" if !is_loopback(&url) => return Err(Fault::PlainHttp),
+            "https" | "http" => {}
             // Without a dot: javascript, data, file, blob, vbscript and whatever comes next.
             scheme if !scheme.contains('.') => return Err(Fault::PrivateScheme),
             _ => {}

@@ -1,0 +1,16 @@
+//! The machine endpoints over real sockets, by the rules of the OAuth contract.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod authorization_code;
+mod client_authentication;
+mod client_credentials;
+mod common;
+mod introspection;
+mod metadata;
+mod password;
+mod refresh;
+mod revocation;
+mod storage;

@@ -1,0 +1,360 @@
+//! A small language for service tests: a real server on a port of its own, people with browsers, and clients.
+#![allow(dead_code, unused_imports, reason = "each test program speaks a part of it")]
+#![allow(clippy::unwrap_used)]
+
+mod answer;
+mod browser;
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use actix_web::web::Data;
+use auth_server::client_metadata::ClientMetadata;
+use auth_server::scope::Scope;
+use auth_server::user::User;
+use auth_server::{App, Config};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use shared::Secret;
+use shared::clock;
+pub use shared::form::encode;
+use shared::http_client::{HttpClient, HttpClientConfig};
+
+pub use answer::{Answer, Tokens};
+pub use browser::{Browser, hidden};
+
+/// What every test user types, unless the test says otherwise.
+pub const PASSWORD: &str = "a password for tests";
+/// Where codes are sent in tests; nobody listens there.
+pub const CALLBACK: &str = "https://shop.example/callback";
+/// The default resource of test servers.
+pub const API: &str = "https://api.example";
+
+/// A running server with its own store.
+pub struct Server {
+    pub app: Data<App>,
+    pub url: String,
+    pub http: HttpClient,
+    folder: tempfile::TempDir,
+    running: Option<shared::serve::Server>,
+    listener: TcpListener,
+}
+
+/// A registered client and its secret.
+#[derive(Clone)]
+pub struct Client {
+    pub id: String,
+    pub secret: Option<String>,
+    url: String,
+    http: HttpClient,
+}
+
+/// Somebody with an account.
+#[derive(Clone)]
+pub struct Person {
+    pub id: String,
+    pub username: String,
+    pub password: String,
+    url: String,
+    http: HttpClient,
+}
+
+/// A code as the client received it, and what it needs to redeem it.
+#[derive(Clone)]
+pub struct Code {
+    pub text: String,
+    pub verifier: String,
+    pub redirect_uri: String,
+}
+
+/// An authorization request to be; `extra` replaces or adds parameters, an empty value leaves one out.
+pub type Parameters<'a> = &'a [(&'a str, &'a str)];
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// A server with more settings: lines of TOML that stand before the sections.
+    pub async fn with(settings: &str) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), None, settings).await
+    }
+
+    /// A server that is known under another address than the one it listens on, as behind a proxy.
+    pub async fn with_issuer(issuer: &str) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), Some(issuer), "").await
+    }
+
+    async fn in_folder(folder: tempfile::TempDir, issuer: Option<&str>, settings: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}");
+        let issuer = issuer.unwrap_or(&url);
+        let store = folder.path().join("auth.db");
+        let config = format!(
+            "issuer = '{issuer}'\nstore = 'sqlite:{}'\ndev = true\ndefault_resource = '{API}'\n{settings}\n\
+             [server]\nlisten = '{address}'\ntls = false\nworkers = 2\n",
+            store.display()
+        );
+        let config: Config = shared::config::parse(&config).unwrap();
+        let app = Data::new(App::open(config).unwrap());
+        let running = auth_server::serve(app.clone(), listener.try_clone().unwrap()).unwrap();
+        let limits = HttpClientConfig { timeout: 60.0, ..HttpClientConfig::default() };
+        let server =
+            Self { app, url, http: HttpClient::new(&limits).unwrap(), folder, running: Some(running), listener };
+        for (name, role) in [("read", None), ("write", None), ("manage", Some("admin"))] {
+            let text = format!("Text of {name}.");
+            server.app.scopes.put(&Scope { name: name.into(), text, role: role.map(str::to_owned) }).await.unwrap();
+        }
+        server
+    }
+
+    /// Stops and starts again on the same store and address.
+    pub async fn restart(mut self) -> Self {
+        self.running.take().unwrap().stop().await;
+        let app = Data::new(App::open(self.app.config.clone()).unwrap());
+        self.running = Some(auth_server::serve(app.clone(), self.listener.try_clone().unwrap()).unwrap());
+        self.app = app;
+        self
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The address of an endpoint, such as `/token`.
+    pub fn endpoint(&self, name: &str) -> String {
+        format!("{}/oauth{name}", self.url)
+    }
+
+    /// Registers a client; `metadata` is laid over that of a confidential web application.
+    pub async fn client(&self, metadata: Value) -> Client {
+        let (client, secret) = self.metadata(metadata).register(clock::now()).unwrap();
+        self.app.clients.insert(&client).await.unwrap();
+        self.wrap(client.id, secret.map(|secret| secret.expose().to_owned()))
+    }
+
+    pub fn metadata(&self, metadata: Value) -> ClientMetadata {
+        let mut base = json!({
+            "client_name": "Shop", "redirect_uris": [CALLBACK], "scope": "read write", "default_scope": "read",
+            "grant_types": ["authorization_code", "refresh_token"], "first_party": true,
+        });
+        for (name, value) in metadata.as_object().unwrap() {
+            base[name] = value.clone();
+        }
+        serde_json::from_value(base).unwrap()
+    }
+
+    fn wrap(&self, id: String, secret: Option<String>) -> Client {
+        Client { id, secret, url: self.url.clone(), http: self.http.clone() }
+    }
+
+    /// A confidential, first-party web application: its users are not asked for consent.
+    pub async fn shop(&self) -> Client {
+        self.client(json!({})).await
+    }
+
+    /// A public client of the same kind.
+    pub async fn spa(&self) -> Client {
+        self.client(json!({"client_name": "Page", "token_endpoint_auth_method": "none"})).await
+    }
+
+    /// A client that may ask about tokens for the default resource.
+    pub async fn api(&self) -> Client {
+        self.client(json!({"client_name": "API", "redirect_uris": [], "grant_types": [], "introspects": [API]})).await
+    }
+
+    /// A confidential client that acts for itself.
+    pub async fn robot(&self) -> Client {
+        self.client(json!({"client_name": "Robot", "redirect_uris": [], "grant_types": ["client_credentials"]})).await
+    }
+
+    pub async fn user(&self, name: &str) -> Person {
+        self.user_with(name, PASSWORD, &[]).await
+    }
+
+    pub async fn user_with(&self, name: &str, password: &str, roles: &[&str]) -> Person {
+        let mut user = User::new(name.to_owned(), clock::now());
+        user.password_hash = Some(self.app.passwords.hash(Secret::new(password)).await.unwrap());
+        user.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        self.app.users.insert(&user).await.unwrap();
+        Person {
+            id: user.id,
+            username: name.to_owned(),
+            password: password.to_owned(),
+            url: self.url.clone(),
+            http: self.http.clone(),
+        }
+    }
+
+    /// A user whose stored hash is `hash`, whatever made it.
+    pub async fn user_with_hash(&self, name: &str, hash: &str) -> User {
+        let mut user = User::new(name.to_owned(), clock::now());
+        user.password_hash = Some(hash.to_owned());
+        self.app.users.insert(&user).await.unwrap();
+        user
+    }
+
+    /// Changes a stored user.
+    pub async fn change_user(&self, id: &str, change: impl FnOnce(&mut User)) {
+        let mut user = self.app.users.find(id).await.unwrap().unwrap();
+        change(&mut user);
+        assert_eq!(self.app.users.replace(&user).await.unwrap(), auth_server::directory::Replaced::Done);
+    }
+
+    /// Changes a stored client.
+    pub async fn change_client(&self, id: &str, change: impl FnOnce(&mut auth_server::client::Client)) {
+        let mut client = self.app.clients.read(id).await.unwrap().unwrap();
+        change(&mut client);
+        assert_eq!(self.app.clients.replace(&client).await.unwrap(), auth_server::directory::Replaced::Done);
+    }
+
+    /// Posts a form without client authentication.
+    pub async fn post(&self, endpoint: &str, form: Parameters<'_>) -> Answer {
+        Answer::of(self.http.post(self.endpoint(endpoint)).form(form)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.http.get(format!("{}{path}", self.url))).await
+    }
+}
+
+impl Client {
+    fn request(&self, endpoint: &str) -> reqwest::RequestBuilder {
+        let request = self.http.post(format!("{}/oauth{endpoint}", self.url));
+        match &self.secret {
+            Some(secret) => request.header("authorization", basic(&self.id, secret)),
+            None => request,
+        }
+    }
+
+    /// Posts a form as this client.
+    pub async fn post(&self, endpoint: &str, form: Parameters<'_>) -> Answer {
+        let mut form = form.to_vec();
+        if self.secret.is_none() {
+            form.push(("client_id", &self.id));
+        }
+        Answer::of(self.request(endpoint).form(&form)).await
+    }
+
+    pub async fn token(&self, form: Parameters<'_>) -> Answer {
+        self.post("/token", form).await
+    }
+
+    pub async fn redeem(&self, code: &Code) -> Answer {
+        self.redeem_with(code, &[]).await
+    }
+
+    /// Redeems with parameters replaced or, where empty, left out.
+    pub async fn redeem_with(&self, code: &Code, changes: Parameters<'_>) -> Answer {
+        let base = [
+            ("grant_type", "authorization_code"),
+            ("code", &code.text),
+            ("redirect_uri", &code.redirect_uri),
+            ("code_verifier", &code.verifier),
+        ];
+        let form = overlaid(&base, changes);
+        self.token(&form).await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+        self.refresh_with(refresh_token, &[]).await
+    }
+
+    pub async fn refresh_with(&self, refresh_token: &str, more: Parameters<'_>) -> Answer {
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        form.extend(more);
+        self.token(&form).await
+    }
+
+    /// What introspection says, as this client.
+    pub async fn introspect(&self, token: &str) -> Value {
+        self.post("/introspect", &[("token", token)]).await.ok()
+    }
+
+    pub async fn finds_active(&self, token: &str) -> bool {
+        let told = self.introspect(token).await;
+        if told["active"] == false {
+            assert_eq!(told, json!({"active": false}), "an inactive token is told nothing more of");
+        }
+        told["active"] == true
+    }
+
+    pub async fn revoke(&self, token: &str) -> Answer {
+        self.post("/revoke", &[("token", token)]).await
+    }
+
+    /// Signs a person in by the password grant.
+    pub async fn password(&self, username: &str, password: &str) -> Answer {
+        self.token(&[("grant_type", "password"), ("username", username), ("password", password)]).await
+    }
+}
+
+impl Person {
+    /// A browser of this person's, in which nobody is signed in yet.
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.url, self.http.clone())
+    }
+
+    /// Signs in in a new browser, allows what the client asks for, and hands over the code.
+    pub async fn authorize(&self, client: &Client) -> Code {
+        self.authorize_with(client, &[]).await
+    }
+
+    /// The same with parameters of the request replaced or, where empty, left out.
+    pub async fn authorize_with(&self, client: &Client, changes: Parameters<'_>) -> Code {
+        self.authorize_in(&self.browser(), client, changes).await
+    }
+
+    /// The same in a browser that may have a session.
+    pub async fn authorize_in(&self, browser: &Browser, client: &Client, changes: Parameters<'_>) -> Code {
+        let verifier = shared::random::random_token("");
+        let challenge = challenge(&verifier);
+        let base = [
+            ("response_type", "code"),
+            ("client_id", &client.id),
+            ("redirect_uri", CALLBACK),
+            ("state", "st"),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let form = overlaid(&base, changes);
+        let location = browser.authorize(&query(&form), self).await;
+        let answer = url::Url::parse(&location).unwrap();
+        let text = answer.query_pairs().find(|(name, _)| name == "code");
+        let text = text.unwrap_or_else(|| panic!("no code in {location}")).1.into_owned();
+        let sent = form.iter().find(|(name, _)| *name == "redirect_uri").map_or(CALLBACK, |(_, uri)| uri);
+        Code { text, verifier, redirect_uri: sent.to_owned() }
+    }
+
+    /// The whole way to tokens.
+    pub async fn tokens(&self, client: &Client) -> Tokens {
+        client.redeem(&self.authorize(client).await).await.tokens()
+    }
+}
+
+/// S256 of a verifier.
+pub fn challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
+/// A Basic header as RFC 6749 2.3.1 writes it.
+pub fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret))))
+}
+
+/// Parameters as a query.
+pub fn query(parameters: Parameters<'_>) -> String {
+    let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// `base` with `changes` laid over; an empty value takes a parameter out.
+pub fn overlaid<'a>(base: Parameters<'a>, changes: Parameters<'a>) -> Vec<(&'a str, &'a str)> {
+    let mut all: Vec<_> =
+        base.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name)).copied().collect();
+    all.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
+    all
+}
