@@ -15,6 +15,8 @@ mod schemas;
 
 pub use create::{Import, ImportError, import};
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -29,19 +31,21 @@ const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-overr
 
 /// Every request of the API.
 pub async fn endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let action = action(&app, &request);
-    match serve(&app, &request, payload, action).await {
+    let name = method(&app, &request);
+    let action = Action::from_name(&name);
+    let response = match serve(&app, &request, payload, action).await {
         Ok(response) => response,
         Err(error) => error.respond(&app, &request, matches!(action, Some(Action::Do(Method::Get)))),
-    }
+    };
+    // The server itself leaves out the body of a HEAD that was sent as one.
+    if name == "HEAD" && request.method() != "HEAD" { response.drop_body().map_into_boxed_body() } else { response }
 }
 
-/// REQ-01; `None`: a method nobody knows.
-fn action(app: &App, request: &HttpRequest) -> Option<Action> {
-    let sent = request.headers().get(METHOD_OVERRIDE).filter(|_| app.domain.settings.allow_override_http_method);
-    match sent {
-        Some(name) => Action::from_name(&name.to_str().unwrap_or_default().to_ascii_uppercase()),
-        None => Action::from_name(request.method().as_str()),
+/// REQ-01: what is to be done, whatever the request's own method is.
+fn method<'r>(app: &App, request: &'r HttpRequest) -> Cow<'r, str> {
+    match request.headers().get(METHOD_OVERRIDE).filter(|_| app.domain.settings.allow_override_http_method) {
+        Some(name) => name.to_str().unwrap_or_default().to_ascii_uppercase().into(),
+        None => request.method().as_str().into(),
     }
 }
 

@@ -87,12 +87,15 @@ impl<'a> View<'a> {
             } else if self.is_hidden(key) {
                 continue;
             }
-            let Some(shown) = cut.field(key) else { continue };
-            if let Some(relation) = self.relations.iter().find(|relation| relation.field == key)
+            let shown = cut.field(key);
+            // LINK-10: the answer to a write links also what it does not show.
+            if (shown.is_some() || !self.tail.is_empty())
+                && let Some(relation) = self.relations.iter().find(|relation| relation.field == key)
                 && Relation::relates(value)
             {
                 related.push((relation, value));
             }
+            let Some(shown) = shown else { continue };
             let replaced = embedded.iter().find(|(field, _)| field == key).map(|(_, value)| value);
             if let Some(value) = replaced {
                 write_key(key, out);

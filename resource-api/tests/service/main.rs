@@ -1,0 +1,18 @@
+//! The real server over real sockets, with an auth-server that says what it is told to.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod conditions;
+mod domain_rules;
+mod embedding;
+mod errors;
+mod example;
+mod introspection;
+mod links;
+mod owners;
+mod payloads;
+mod permissions;
+mod races;
+mod reads;
+mod support;
+mod tokens;
+mod writes;

@@ -1,0 +1,143 @@
+//! Bodies and content types (REQ-04 to REQ-09), method override (REQ-01), limits (decisions 15).
+
+use serde_json::json;
+
+use crate::support::{Api, Ask, with};
+use crate::tokens::people;
+
+/// REQ-04, REQ-05: which types are read as what.
+#[actix_rt::test]
+async fn a_body_is_read_by_its_content_type() {
+    let api =
+        Api::open(with(people(), json!({ "JSON_REQUEST_CONTENT_TYPES": ["application/json", "application/vnd.api"] })))
+            .await;
+    let post = async |kind: &str, body: &str| {
+        let request = api.request("POST", "/people").body(body.to_owned());
+        if kind.is_empty() { request } else { request.header("Content-Type", kind) }.answer().await
+    };
+    post("application/json; charset=utf-8", "{\"name\": \"x\"}").await.is(201);
+    post("Application/JSON", "{\"name\": \"x\"}").await.is(201);
+    post("application/vnd.api", "{\"name\": \"x\"}").await.is(201);
+    for kind in ["", "text/plain", "application/xml", "text/json"] {
+        assert_eq!(post(kind, "{}").await.refused(400), "Unknown or no Content-Type header supplied", "{kind}");
+    }
+    for bad in ["", "{", "{\"name\": }", "\u{feff}x", "nul"] {
+        post("application/json", bad).await.refused(400);
+    }
+    let latin = api
+        .request("POST", "/people")
+        .header("Content-Type", "application/json")
+        .body(b"{\"name\": \"\xe4\"}".to_vec());
+    latin.answer().await.refused(400);
+}
+
+/// REQ-05: of a repeated key the last value.
+#[actix_rt::test]
+async fn the_last_of_repeated_keys_wins() {
+    let api = Api::open(people()).await;
+    let body = "{\"name\": \"first\", \"name\": \"last\"}";
+    let request = api.request("POST", "/people").header("Content-Type", "application/json").body(body);
+    let id = request.answer().await.is(201).id();
+    assert_eq!(api.get(&format!("/people/{id}")).await.json()["name"], "last");
+}
+
+/// REQ-06, REQ-07: forms.
+#[actix_rt::test]
+async fn a_form_is_converted_by_the_schema() {
+    let mut domain = people();
+    domain["AUTO_COLLAPSE_MULTI_KEYS"] = json!(true);
+    domain["DOMAIN"]["people"]["schema"] = json!({
+        "age": { "type": "integer" }, "born": { "type": "datetime" }, "tags": { "type": "list", "schema": { "type": "string" } },
+        "place": { "type": "dict", "schema": { "city": { "type": "string" } } }
+    });
+    let api = Api::open(domain).await;
+    let born = "Tue, 06 Nov 2012 10:33:31 GMT";
+    let form = [("age", "3"), ("born", born), ("tags", "a"), ("tags", "b"), ("place.city", "Graz")];
+    let id = api.request("POST", "/people").form(&form).answer().await.is(201).id();
+    let person = api.get(&format!("/people/{id}")).await.json();
+    assert_eq!((&person["age"], &person["born"], &person["tags"]), (&json!(3), &json!(born), &json!(["a", "b"])));
+    assert_eq!(person["place"], json!({ "city": "Graz" }));
+    let empty = api.request("POST", "/people").header("Content-Type", "application/x-www-form-urlencoded").body("");
+    assert_eq!(empty.answer().await.refused(400), "No form-urlencoded data supplied");
+}
+
+/// REQ-09: an edit in a JSON string.
+#[actix_rt::test]
+async fn an_edit_may_be_a_json_text_in_a_json_string() {
+    let api = Api::open(people()).await;
+    let created = api.post("/people", json!({ "name": "x" })).await.is(201);
+    let item = format!("/people/{}", created.id());
+    let patched = api.edit("PATCH", &item, &created.etag(), json!("{\"name\": \"y\"}")).await.is(200);
+    api.edit("PUT", &item, &patched.etag(), json!("{\"name\": \"z\"}")).await.is(200);
+    assert_eq!(api.get(&item).await.json()["name"], "z");
+    api.post("/people", json!("{\"name\": \"y\"}")).await.refused(400);
+}
+
+/// REQ-01: the header's method counts, before routing.
+#[actix_rt::test]
+async fn a_method_can_be_overridden() {
+    let api = Api::open(people()).await;
+    let created = api.post("/people", json!({ "name": "x" })).await.is(201);
+    let item = format!("/people/{}", created.id());
+    let send = async |method: &str, path: &str, name: &str| {
+        let request =
+            api.request(method, path).header("X-HTTP-Method-Override", name).header("If-Match", created.etag());
+        request.json(&json!({ "name": "y" })).answer().await
+    };
+    send("POST", &item, "patch").await.is(200);
+    send("POST", "/people", "GET").await.is(200);
+    send("GET", "/people", "POST").await.is(201);
+    send("POST", "/people", "BREW").await.refused(405);
+    send("POST", "/people", "").await.refused(405);
+    send("POST", "/nowhere", "GET").await.refused(404);
+    api.request("POST", &item).json(&json!({})).answer().await.refused(405);
+    assert_eq!(send("POST", "/people", "HEAD").await.is(200).text, "");
+
+    let api = Api::open(with(people(), json!({ "ALLOW_OVERRIDE_HTTP_METHOD": false }))).await;
+    let request = api.request("POST", "/people").header("X-HTTP-Method-Override", "GET");
+    request.json(&json!({})).answer().await.is(201);
+}
+
+/// Decisions 15: 413 in Eve's body, announced or not.
+#[actix_rt::test]
+async fn a_body_over_the_limit_is_refused() {
+    let api = Api::start(people(), |config| {
+        config.auth.mode = resource_api::config::AuthMode::None;
+        config.limits.body = 1000;
+        config.limits.bulk = 3;
+    })
+    .await;
+    api.post("/people", json!({ "name": "x".repeat(900) })).await.is(201);
+    api.post("/people", json!({ "name": "x".repeat(1000) })).await.refused(413);
+    assert_eq!(chunked(&api, 20), "HTTP/1.1 413 Payload Too Large");
+    api.post("/people", json!([{}, {}, {}])).await.is(201);
+    assert_eq!(api.post("/people", json!([{}, {}, {}, {}])).await.refused(413), "more than 3 documents in one bulk");
+}
+
+/// A body of unknown length, in chunks of 100 bytes; returns the status line.
+fn chunked(api: &Api, chunks: usize) -> String {
+    use std::io::{BufRead as _, Write as _};
+    let mut connection = std::net::TcpStream::connect(api.url.strip_prefix("http://").unwrap()).unwrap();
+    let head =
+        "POST /people HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    connection.write_all(head.as_bytes()).unwrap();
+    for _ in 0..chunks {
+        connection.write_all(format!("64\r\n{}\r\n", " ".repeat(100)).as_bytes()).unwrap();
+    }
+    connection.write_all(b"0\r\n\r\n").unwrap();
+    let mut status = String::new();
+    std::io::BufReader::new(connection).read_line(&mut status).unwrap();
+    status.trim_end().to_owned()
+}
+
+/// Nesting as deep as the body allows is a bad request, not a crash.
+#[actix_rt::test]
+async fn endless_nesting_is_refused() {
+    let api = Api::open(with(people(), json!({ "ALLOW_UNKNOWN": true }))).await;
+    for depth in [120, 1000, 100_000] {
+        let body = format!("{{\"a\": {}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        let request = api.request("POST", "/people").header("Content-Type", "application/json").body(body);
+        let status = request.answer().await.status;
+        assert!(status == 400 || (depth == 120 && status == 201), "{depth}: {status}");
+    }
+}
