@@ -19,9 +19,8 @@ pub(super) fn compare_values(one: Value<'_>, two: Value<'_>) -> Ordering {
         (Value::ObjectId(one), Value::ObjectId(two)) => one.cmp(&two),
         (Value::Boolean(one), Value::Boolean(two)) => one.cmp(&two),
         (Value::DateTime(one), Value::DateTime(two)) => one.cmp(&two),
-        (Value::Document(one), Value::Document(two)) | (Value::Array(one), Value::Array(two)) => {
-            compare_containers(one, two)
-        }
+        (Value::Document(one), Value::Document(two)) => compare_containers(one, two, true),
+        (Value::Array(one), Value::Array(two)) => compare_containers(one, two, false),
         (Value::Timestamp { time, increment }, Value::Timestamp { time: other_time, increment: other_increment }) => {
             (time, increment).cmp(&(other_time, other_increment))
         }
@@ -34,22 +33,25 @@ pub(super) fn compare_values(one: Value<'_>, two: Value<'_>) -> Ordering {
         (Value::DbPointer(one), Value::DbPointer(two)) => one.text().cmp(&two.text()),
         (Value::Code(one), Value::Code(two)) => one.cmp(two),
         (Value::CodeWithScope { code, scope }, Value::CodeWithScope { code: other_code, scope: other_scope }) => {
-            code.cmp(other_code).then_with(|| compare_containers(scope, other_scope))
+            code.cmp(other_code).then_with(|| compare_containers(scope, other_scope, true))
         }
         (one, two) => one.rank().cmp(&two.rank()),
     }
 }
 
-/// Entry by entry: type, then name, then value; what ends first is less.
-fn compare_containers(one: Container<'_>, two: Container<'_>) -> Ordering {
+/// Entry by entry: type, then name if there are names, then value; what ends first is less.
+fn compare_containers(one: Container<'_>, two: Container<'_>, named: bool) -> Ordering {
     let (mut ones, mut twos) = (one.entries(), two.entries());
     loop {
         let ((key, value), (other_key, other)) = match (ones.next(), twos.next()) {
             (Some(one), Some(two)) => (one, two),
             (one, two) => return one.is_some().cmp(&two.is_some()),
         };
-        let order =
-            value.rank().cmp(&other.rank()).then_with(|| key.cmp(other_key)).then_with(|| compare_values(value, other));
+        let order = value
+            .rank()
+            .cmp(&other.rank())
+            .then_with(|| if named { key.cmp(other_key) } else { Ordering::Equal })
+            .then_with(|| compare_values(value, other));
         if order.is_ne() {
             return order;
         }

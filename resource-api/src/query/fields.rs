@@ -11,7 +11,7 @@ pub struct Fields {
     except: Paths,
 }
 
-/// Names and what is meant below them, sorted; no entries: all of it.
+/// Names and what is meant below them, in the order of [`shortlex`]; no entries: all of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Paths(Vec<(String, Paths)>);
 
@@ -34,7 +34,7 @@ impl Paths {
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
+        self.0.binary_search_by(|(known, _)| shortlex(known, name))
     }
 
     fn get(&self, name: &str) -> Option<&Paths> {
@@ -42,10 +42,16 @@ impl Paths {
     }
 }
 
+/// Most comparisons end at the length: this is asked for every field of every document.
+fn shortlex(one: &str, two: &str) -> std::cmp::Ordering {
+    one.len().cmp(&two.len()).then_with(|| one.cmp(two))
+}
+
 impl<'p> FromIterator<&'p str> for Paths {
     fn from_iter<I: IntoIterator<Item = &'p str>>(paths: I) -> Self {
-        let mut tree = Paths::default();
-        paths.into_iter().for_each(|path| tree.insert(path));
+        let paths = paths.into_iter();
+        let mut tree = Paths(Vec::with_capacity(paths.size_hint().0.max(16)));
+        paths.for_each(|path| tree.insert(path));
         tree
     }
 }
@@ -116,11 +122,6 @@ impl<'f> Cut<'f> {
         self.only.is_none() && self.except.is_none()
     }
 
-    /// Where parts of a field are asked for by name, a scalar in its place has none of them and is not seen.
-    pub fn takes_scalars(self) -> bool {
-        self.only.is_none()
-    }
-
     fn apply(self, document: &mut Document) {
         let whole = |name: &String| self.field(name).is_some_and(Cut::is_whole);
         if self.is_whole() || document.keys().all(whole) {
@@ -142,7 +143,8 @@ impl<'f> Cut<'f> {
                 Some(Bson::Document(inner))
             }
             Bson::Array(items) => Some(Bson::Array(items.into_iter().filter_map(|item| self.value(item)).collect())),
-            scalar => self.takes_scalars().then_some(scalar),
+            // A scalar has none of the parts that are asked for by name.
+            scalar => self.only.is_none().then_some(scalar),
         }
     }
 }

@@ -18,7 +18,7 @@ impl Filter {
 
     /// The same for a document that is still bytes.
     pub fn matches_raw(&self, document: &RawDocument) -> bool {
-        self.holds(Container::RawDocument(document))
+        self.holds(Container::Raw(document.as_bytes()))
     }
 
     fn holds(&self, document: Container<'_>) -> bool {

@@ -23,6 +23,7 @@ mod pattern;
 mod projection;
 mod python_syntax;
 mod python_text;
+mod raw;
 mod sort;
 #[cfg(test)]
 mod tests;
@@ -35,14 +36,14 @@ pub use embedded::Embedding;
 pub use error::{FilterError, QueryError};
 pub use fields::{Cut, Fields};
 pub use filter::{Choices, Filter, Test};
-pub use order::{compare_by, compare_raw_by};
+pub use order::compare_by;
 pub use page::Page;
 pub use pattern::Pattern;
-pub use visible::{Visibility, Visible};
 
 use crate::domain::{Domain, Resource};
 use links::Links;
 use parameters::Parameters;
+use visible::Visible;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use bson::{Document, RawDocument};
+use bson::Document;
 
 use super::compare::compare_values;
 use super::matching::split;
@@ -11,15 +11,7 @@ use super::{Direction, Sort};
 
 /// Orders two documents by the sort alone; equal ones are left to the caller.
 pub fn compare_by(sort: &Sort, one: &Document, two: &Document) -> Ordering {
-    compare_containers_by(sort, Container::Document(one), Container::Document(two))
-}
-
-/// The same for documents that are still bytes.
-pub fn compare_raw_by(sort: &Sort, one: &RawDocument, two: &RawDocument) -> Ordering {
-    compare_containers_by(sort, Container::RawDocument(one), Container::RawDocument(two))
-}
-
-fn compare_containers_by(sort: &Sort, one: Container<'_>, two: Container<'_>) -> Ordering {
+    let (one, two) = (Container::Document(one), Container::Document(two));
     for (path, direction) in sort {
         let order = compare_values(sort_value(one, path, *direction), sort_value(two, path, *direction));
         let order = match direction {

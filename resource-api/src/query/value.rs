@@ -1,9 +1,10 @@
 //! One view of a value, decoded or still raw, so that comparing and matching are written once and build nothing.
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document, RawArray, RawBsonRef, RawDocument};
+use bson::{Bson, Document};
 
 use super::number::Number;
+use super::raw::Elements;
 
 /// A BSON value wherever it lies.
 #[derive(Clone, Copy)]
@@ -46,15 +47,15 @@ pub(super) enum Value<'a> {
 pub(super) enum Container<'a> {
     Document(&'a Document),
     Array(&'a [Bson]),
-    RawDocument(&'a RawDocument),
-    RawArray(&'a RawArray),
+    /// Either of them, as stored.
+    Raw(&'a [u8]),
 }
 
 /// The deprecated type, whose parts the `bson` crate does not show.
 #[derive(Clone, Copy)]
 pub(super) enum DbPointer<'a> {
     Decoded(&'a bson::DbPointer),
-    Raw(bson::RawDbPointerRef<'a>),
+    Raw(&'a str, ObjectId),
 }
 
 impl<'a> From<&'a Bson> for Value<'a> {
@@ -85,38 +86,6 @@ impl<'a> From<&'a Bson> for Value<'a> {
             Bson::MaxKey => Value::MaxKey,
             Bson::MinKey => Value::MinKey,
             Bson::DbPointer(pointer) => Value::DbPointer(DbPointer::Decoded(pointer)),
-        }
-    }
-}
-
-impl<'a> From<RawBsonRef<'a>> for Value<'a> {
-    fn from(value: RawBsonRef<'a>) -> Self {
-        match value {
-            RawBsonRef::Double(number) => Value::Number(Number::Double(number)),
-            RawBsonRef::String(text) => Value::String(text),
-            RawBsonRef::Array(items) => Value::Array(Container::RawArray(items)),
-            RawBsonRef::Document(document) => Value::Document(Container::RawDocument(document)),
-            RawBsonRef::Boolean(flag) => Value::Boolean(flag),
-            RawBsonRef::Null => Value::Null,
-            RawBsonRef::RegularExpression(regex) => {
-                Value::Regex { pattern: regex.pattern.as_str(), options: regex.options.as_str() }
-            }
-            RawBsonRef::JavaScriptCode(code) => Value::Code(code),
-            RawBsonRef::JavaScriptCodeWithScope(with) => {
-                Value::CodeWithScope { code: with.code, scope: Container::RawDocument(with.scope) }
-            }
-            RawBsonRef::Int32(number) => Value::Number(Number::Int32(number)),
-            RawBsonRef::Int64(number) => Value::Number(Number::Int64(number)),
-            RawBsonRef::Timestamp(stamp) => Value::Timestamp { time: stamp.time, increment: stamp.increment },
-            RawBsonRef::Binary(binary) => Value::Binary { subtype: binary.subtype.into(), bytes: binary.bytes },
-            RawBsonRef::ObjectId(id) => Value::ObjectId(id),
-            RawBsonRef::DateTime(time) => Value::DateTime(time.timestamp_millis()),
-            RawBsonRef::Symbol(text) => Value::Symbol(text),
-            RawBsonRef::Decimal128(number) => Value::Number(Number::Decimal(number)),
-            RawBsonRef::Undefined => Value::Undefined,
-            RawBsonRef::MaxKey => Value::MaxKey,
-            RawBsonRef::MinKey => Value::MinKey,
-            RawBsonRef::DbPointer(pointer) => Value::DbPointer(DbPointer::Raw(pointer)),
         }
     }
 }
@@ -179,8 +148,7 @@ impl<'a> Container<'a> {
         match self {
             Container::Document(document) => document.get(key).map(Value::from),
             Container::Array(items) => position(key).and_then(|index| items.get(index)).map(Value::from),
-            Container::RawDocument(document) => get_raw(document, key),
-            Container::RawArray(items) => get_raw(RawDocument::from_bytes(items.as_bytes()).ok()?, key),
+            Container::Raw(bytes) => Elements::new(bytes).find(|element| element.key == key.as_bytes())?.value(),
         }
     }
 
@@ -188,19 +156,13 @@ impl<'a> Container<'a> {
         match self {
             Container::Document(document) => Entries::Document(document.iter()),
             Container::Array(items) => Entries::Array(items.iter()),
-            Container::RawDocument(document) => Entries::RawDocument(document.iter_elements()),
-            Container::RawArray(items) => Entries::RawArray(items.iter_elements()),
+            Container::Raw(bytes) => Entries::Raw(Elements::new(bytes)),
         }
     }
 
     pub(super) fn values(self) -> impl Iterator<Item = Value<'a>> {
         self.entries().map(|(_, value)| value)
     }
-}
-
-fn get_raw<'a>(document: &'a RawDocument, key: &str) -> Option<Value<'a>> {
-    let element = document.iter_elements().map_while(Result::ok).find(|element| element.key().as_str() == key)?;
-    element.value().ok().map(Value::from)
 }
 
 /// A path's segment that can be a position: digits, without needless zeros.
@@ -210,26 +172,25 @@ pub(super) fn position(segment: &str) -> Option<usize> {
     if digits && canonical { segment.parse().ok() } else { None }
 }
 
-/// The entries of a container in order; the keys of arrays are left empty, as nothing asks for them.
+/// The entries of a container in order.
 pub(super) enum Entries<'a> {
     Document(bson::document::Iter<'a>),
     Array(std::slice::Iter<'a, Bson>),
-    RawDocument(bson::raw::RawIter<'a>),
-    RawArray(bson::raw::RawIter<'a>),
+    Raw(Elements<'a>),
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (&'a str, Value<'a>);
+    /// The name of a decoded array's element is left empty.
+    type Item = (&'a [u8], Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Entries::Document(entries) => entries.next().map(|(key, value)| (key.as_str(), value.into())),
-            Entries::Array(items) => items.next().map(|value| ("", value.into())),
-            Entries::RawDocument(elements) => {
-                let element = elements.next()?.ok()?;
-                Some((element.key().as_str(), element.value().ok()?.into()))
+            Entries::Document(entries) => entries.next().map(|(key, value)| (key.as_bytes(), value.into())),
+            Entries::Array(items) => items.next().map(|value| (&[][..], value.into())),
+            Entries::Raw(elements) => {
+                let element = elements.next()?;
+                Some((element.key, element.value()?))
             }
-            Entries::RawArray(elements) => Some(("", elements.next()?.ok()?.value().ok()?.into())),
         }
     }
 }
@@ -238,11 +199,13 @@ impl DbPointer<'_> {
     /// A text that is equal for equal pointers.
     pub(super) fn text(self) -> String {
         match self {
-            DbPointer::Decoded(pointer) => format!("{pointer:?}"),
-            DbPointer::Raw(pointer) => match Bson::try_from(RawBsonRef::DbPointer(pointer)) {
-                Ok(Bson::DbPointer(pointer)) => format!("{pointer:?}"),
-                _ => String::new(),
-            },
+            DbPointer::Raw(namespace, id) => format!("{namespace}/{id}"),
+            DbPointer::Decoded(pointer) => {
+                let json = Bson::DbPointer(pointer.clone()).into_relaxed_extjson();
+                let member = |pointer: &str| json.pointer(pointer).and_then(|text| text.as_str().map(str::to_owned));
+                let namespace = member("/$dbPointer/$ref").unwrap_or_default();
+                format!("{namespace}/{}", member("/$dbPointer/$id/$oid").unwrap_or_default())
+            }
         }
     }
 }

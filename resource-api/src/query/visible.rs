@@ -6,14 +6,14 @@ use super::path::{is_listed, is_within, without_positions};
 
 /// The fields of one resource as its datasource projection shows them (CFG-14), for those who have to keep the rest secret.
 #[derive(Clone, Copy)]
-pub struct Visible<'r> {
+pub(super) struct Visible<'r> {
     resource: &'r Resource,
     settings: &'r Settings,
 }
 
 /// How a path stands to what a client sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visibility {
+pub(super) enum Visibility {
     Shown,
     /// In the schema, but left out of documents.
     Hidden,
@@ -22,12 +22,12 @@ pub enum Visibility {
 }
 
 impl<'r> Visible<'r> {
-    pub fn new(resource: &'r Resource, settings: &'r Settings) -> Self {
+    pub(super) fn new(resource: &'r Resource, settings: &'r Settings) -> Self {
         Self { resource, settings }
     }
 
     /// `path` may hold positions in arrays.
-    pub fn path(&self, path: &str) -> Visibility {
+    pub(super) fn path(&self, path: &str) -> Visibility {
         let projection = &self.resource.datasource.projection;
         let path = without_positions(path);
         if projection.is_empty() || self.is_listed(&path) {
