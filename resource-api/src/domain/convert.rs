@@ -96,11 +96,10 @@ fn digits(text: &str) -> Option<String> {
 /// `{"a.b": 1}` → `{"a": {"b": 1}}`, at every depth (SER-01). Where something else is in the way the field stays as
 /// it is, an unknown one.
 fn expand_dotted(document: &mut Document) {
-    for name in document.keys().cloned().collect::<Vec<_>>() {
-        if let Some(value) = document.get_mut(&name) {
-            expand_dotted_value(value);
-        }
-        if !name.contains('.') || !fits(document, &name) {
+    document.iter_mut().for_each(|(_, value)| expand_dotted_value(value));
+    let dotted: Vec<String> = document.keys().filter(|name| name.contains('.')).cloned().collect();
+    for name in dotted {
+        if !fits(document, &name) {
             continue;
         }
         let Some(value) = document.remove(&name) else { continue };

@@ -16,7 +16,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DateFormat {
     written: String,
-    /// The pattern in the words of the date library; `None` is the RFC 1123 fast path.
+    /// The pattern as the date library writes it; `None` is the RFC 1123 fast path.
     pattern: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl DateFormat {
         if written == RFC_1123 {
             return Ok(Self::default());
         }
-        // Python's %f is always six digits.
+        // Python writes %f with six digits and reads any number of them.
         let pattern = written.replace("%f", "%6f");
         let sample = civil::datetime(2001, 2, 3, 4, 5, 6, 0);
         let format = Self { written: written.to_owned(), pattern: Some(pattern) };
@@ -67,8 +67,8 @@ impl DateFormat {
     pub fn parse(&self, text: &str) -> Option<DateTime> {
         let civil = match &self.pattern {
             None => parse_rfc_1123(text)?,
-            Some(pattern) => {
-                let mut parsed = BrokenDownTime::parse(pattern, text).ok()?;
+            Some(_) => {
+                let mut parsed = BrokenDownTime::parse(&self.written, text).ok()?;
                 // Python does not compare the name of the day with the date.
                 parsed.set_weekday(None);
                 if let Ok(timestamp) = parsed.to_timestamp() {
@@ -192,6 +192,18 @@ mod tests {
             let date = DateTime::from_millis(MILLIS - 120);
             assert_eq!(format.format(date), text);
             assert_eq!(format.parse(text), Some(date), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn fractions_and_offsets_are_read_as_python_does() {
+        for (pattern, text, millis) in [
+            ("%Y-%m-%dT%H:%M:%S.%fZ", "2012-11-06T10:33:31.12Z", MILLIS),
+            ("%Y-%m-%dT%H:%M:%S%z", "2012-11-06T12:33:31+0200", MILLIS - 120),
+            ("%Y-%m-%d", "2012-11-6", 1_352_160_000_000),
+        ] {
+            let format = DateFormat::new(pattern).unwrap();
+            assert_eq!(format.parse(text), Some(DateTime::from_millis(millis)), "{pattern}");
         }
     }
 

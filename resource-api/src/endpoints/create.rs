@@ -151,7 +151,7 @@ impl Insertion<'_> {
                     refused.push(None);
                 }
                 // ERR-05.
-                Err(error) => refused.push(Some(Issues::single("validation exception", error.to_string()))),
+                Err(error) => refused.push(Some(Issues::single("validation exception", &error.to_string()))),
             }
         }
         let questions = Questions { app: self.app, resource: self.resource, caller: self.caller, original: None };

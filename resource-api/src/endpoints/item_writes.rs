@@ -35,6 +35,12 @@ pub async fn patch(context: &Context<'_>, body: web::Payload) -> Result<HttpResp
     let now = DateTime::from_millis(clock::now().saturating_mul(1000));
     let mut sent = validated(context, sent, Mode::Update { original: &original }, now).await?;
     keep_id(context, &mut sent, &original)?;
+    // URRA-04: nobody gives his documents away.
+    if let Some(owner) = &context.caller.owner
+        && sent.contains_key(&owner.field)
+    {
+        sent.insert(&owner.field, owner.value.clone());
+    }
     let resource = context.resource;
     let settings = &context.app.domain.settings;
     let names = &settings.names;
@@ -165,7 +171,7 @@ async fn validated(context: &Context<'_>, sent: Value, mode: Mode<'_>, now: Date
     let settings = &app.domain.settings;
     let mut document = convert::document(sent, resource, settings)
         // ERR-05.
-        .map_err(|error| ApiError::Invalid(Issues::single("validator exception", error.to_string())))?;
+        .map_err(|error| ApiError::Invalid(Issues::single("validator exception", &error.to_string())))?;
     if let Mode::Replace { .. } = mode {
         context.force_parents(&mut document);
     }

@@ -143,7 +143,7 @@ pub fn late_duplicate(resource: &Resource, field: &str, document: &Document) -> 
         _ => None,
     });
     let text = value.map_or_else(|| "?".to_owned(), |value| python_text::str(&value));
-    Some(Issues::single(path, format!("value '{text}' is not unique")))
+    Some(Issues::at(path, &format!("value '{text}' is not unique")))
 }
 
 /// The values a query at this path would meet: through documents and lists, a list itself and what is in it.

@@ -274,6 +274,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Any text and any number reads back unchanged.
         #[test]
         fn what_is_written_reads_back(text in ".*", number in proptest::num::f64::NORMAL, integer in any::<i64>()) {

@@ -156,15 +156,17 @@ struct Node {
 
 impl Issues {
     /// One issue that is not about a field of the schema, such as `validation exception` (ERR-05).
-    pub fn single(name: &str, message: impl Into<String>) -> Self {
+    pub fn single(name: &str, message: &str) -> Self {
         let mut issues = Self::default();
-        issues.add(name, message);
+        issues.say(&[name.to_owned()], message);
         issues
     }
 
-    /// Adds a message to a top-level field, after those it has.
-    pub fn add(&mut self, name: &str, message: impl Into<String>) {
-        self.fields.entry(name.to_owned()).or_default().messages.push(message.into());
+    /// One issue of the field at a dotted path, as a unique index reports it.
+    pub fn at(path: &str, message: &str) -> Self {
+        let mut issues = Self::default();
+        issues.say(&path.split('.').map(str::to_owned).collect::<Vec<_>>(), message);
+        issues
     }
 
     /// The object under `_issues`; `as_list` is VALIDATION_ERROR_AS_LIST (VAL-39).

@@ -102,11 +102,6 @@ impl Validation {
         &self.lookups
     }
 
-    /// Nothing is wrong, whatever the store answers to no questions.
-    pub fn is_settled(&self) -> bool {
-        self.lookups.is_empty()
-    }
-
     /// The normalised document, or what is wrong with it. `failed[i]` says that look-up `i` found a duplicate or no
     /// target; a missing answer counts as fine.
     pub fn finish(self, failed: &[bool]) -> Result<Document, Issues> {

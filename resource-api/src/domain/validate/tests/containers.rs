@@ -4,7 +4,7 @@ use bson::Bson;
 use serde_json::json;
 
 use super::{Request, domain, outcome, post, start};
-use crate::domain::validate::{Lookup, UniqueWithin};
+use crate::domain::validate::{Issues, Lookup, UniqueWithin};
 
 /// VAL-12 to VAL-17, VAL-39, VAL-47 and GOLD-08: faults inside containers come last, under keys and positions.
 #[test]
@@ -188,4 +188,12 @@ fn unknown_fields_pass_where_they_are_allowed() {
     let document = json!({"$odd": 1, "d": {"b": 1}, "shut": {"b": 1}});
     let validation = start(&domain, document, &Request::Post);
     assert_eq!(outcome(&domain, validation, &[]), Err(json!({"shut": {"b": "unknown field"}})));
+}
+
+/// ERR-05 and VAL-39: issues made outside validation have the same shape.
+#[test]
+fn single_issues_are_shaped_like_the_others() {
+    let shape = |issues: Issues| Bson::Document(issues.to_document(false)).into_relaxed_extjson();
+    assert_eq!(shape(Issues::single("validation exception", "bad")), json!({"validation exception": "bad"}));
+    assert_eq!(shape(Issues::at("a.b", "bad")), json!({"a": {"b": "bad"}}));
 }

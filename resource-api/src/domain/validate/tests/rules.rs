@@ -1,8 +1,9 @@
 //! Rules one by one.
 
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
-use super::{Request, domain, post, start};
+use super::{Request, domain, outcome, post, start};
 
 /// VAL-01 to VAL-17: each rule's message, and a value it lets pass.
 #[test]
@@ -149,4 +150,61 @@ fn a_failed_coercion_is_an_issue() {
         Err(json!({"a": [message, "must be of integer type"]}))
     );
     assert!(post(json!({"a": {"coerce": "int", "nullable": true}}), json!({"a": null})).is_ok());
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        Just("5f0000000000000000000abc".to_owned()),
+        Just("Tue, 06 Nov 2012 10:33:31 GMT".to_owned()),
+        "[a-z.$^0-9 -]{0,6}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 4, |inner| {
+        let name = prop_oneof![Just("a".to_owned()), Just("b".to_owned()), Just("a.b".to_owned()), ".{0,2}"];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(name, inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is sent: an answer, and one that JSON can say.
+    #[test]
+    fn no_input_breaks_validation(one in any_json(), two in any_json(), stored in any_json()) {
+        let kinds = ["string", "integer", "float", "number", "boolean", "datetime", "objectid", "decimal", "dbref", "point",
+            "polygon", "feature", "dict", "list"];
+        let mut schema = json!({
+            "a": {"min": 2, "max": [3], "allowed": [1, {"a": []}], "forbidden": ["x"], "contains": [1], "minlength": 1,
+                "dependencies": {"b.a": [1]}, "unique": true, "readonly": true,
+                "anyof": [{"type": "dict", "schema": {"a": {}}}, {"items": [{}, {"regex": "a"}]}]},
+            "b": {"excludes": "a", "coerce": ["str", "int"], "empty": false, "dependencies": ["a", "^b.a"]},
+            "c": {"type": "list", "schema": {"type": ["dict", "list"], "allow_unknown": {"type": "integer"},
+                "valuesrules": {"coerce": "lower"}, "keysrules": {"regex": "^[a-z]"}}},
+            "d": {"type": "dict", "purge_unknown": true, "require_all": true, "schema": {
+                "a": {"rename": "b"}, "b": {"default": 1, "readonly": true}}},
+        });
+        for kind in kinds {
+            schema[kind] = json!({"type": kind, "data_relation": {"resource": "people"}});
+        }
+        let domain = domain(json!({"schema": schema}), json!({}));
+        let mut document = json!({"a": one, "b": two, "c": [one, two], "d": one, "x.y": two});
+        for (index, kind) in kinds.iter().enumerate() {
+            document[*kind] = if index % 2 == 0 { one.clone() } else { two.clone() };
+        }
+        for request in [Request::Post, Request::Put(json!({"a": stored})), Request::Patch(json!({"a": stored}))] {
+            let validation = start(&domain, document.clone(), &request);
+            let failed = vec![true; validation.lookups().len()];
+            prop_assert!(outcome(&domain, validation, &failed).is_err());
+        }
+    }
 }
