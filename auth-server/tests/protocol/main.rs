@@ -11,6 +11,7 @@ mod common;
 mod introspection;
 mod metadata;
 mod password;
+mod process;
 mod refresh;
 mod revocation;
 mod storage;

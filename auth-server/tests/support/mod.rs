@@ -39,7 +39,7 @@ pub struct Server {
     pub http: HttpClient,
     folder: tempfile::TempDir,
     running: Option<shared::serve::Server>,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
 }
 
 /// A registered client and its secret.
@@ -79,15 +79,21 @@ impl Server {
 
     /// A server with more settings: lines of TOML that stand before the sections.
     pub async fn with(settings: &str) -> Self {
-        Self::in_folder(tempfile::tempdir().unwrap(), None, settings).await
+        Self::of(None, settings, true).await
     }
 
     /// A server that is known under another address than the one it listens on, as behind a proxy.
     pub async fn with_issuer(issuer: &str) -> Self {
-        Self::in_folder(tempfile::tempdir().unwrap(), Some(issuer), "").await
+        Self::of(Some(issuer), "", true).await
     }
 
-    async fn in_folder(folder: tempfile::TempDir, issuer: Option<&str>, settings: &str) -> Self {
+    /// A store to be served by the program itself: see [`Server::config_file`].
+    pub async fn unserved(settings: &str) -> Self {
+        Self::of(None, settings, false).await
+    }
+
+    async fn of(issuer: Option<&str>, settings: &str, served: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}");
@@ -98,12 +104,20 @@ impl Server {
              [server]\nlisten = '{address}'\ntls = false\nworkers = 2\n",
             store.display()
         );
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, &config).unwrap();
         let config: Config = shared::config::parse(&config).unwrap();
         let app = Data::new(App::open(config).unwrap());
-        let running = auth_server::serve(app.clone(), listener.try_clone().unwrap()).unwrap();
+        let running = served.then(|| auth_server::serve(app.clone(), listener.try_clone().unwrap()).unwrap());
         let limits = HttpClientConfig { timeout: 60.0, ..HttpClientConfig::default() };
-        let server =
-            Self { app, url, http: HttpClient::new(&limits).unwrap(), folder, running: Some(running), listener };
+        let server = Self {
+            app,
+            url,
+            http: HttpClient::new(&limits).unwrap(),
+            folder,
+            running,
+            listener: served.then_some(listener),
+        };
         for (name, role) in [("read", None), ("write", None), ("manage", Some("admin"))] {
             let text = format!("Text of {name}.");
             server.app.scopes.put(&Scope { name: name.into(), text, role: role.map(str::to_owned) }).await.unwrap();
@@ -115,13 +129,19 @@ impl Server {
     pub async fn restart(mut self) -> Self {
         self.running.take().unwrap().stop().await;
         let app = Data::new(App::open(self.app.config.clone()).unwrap());
-        self.running = Some(auth_server::serve(app.clone(), self.listener.try_clone().unwrap()).unwrap());
+        let listener = self.listener.as_ref().unwrap().try_clone().unwrap();
+        self.running = Some(auth_server::serve(app.clone(), listener).unwrap());
         self.app = app;
         self
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The configuration this server has, as a file.
+    pub fn config_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("config.toml")
     }
 
     /// The address of an endpoint, such as `/token`.
