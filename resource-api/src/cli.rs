@@ -1,4 +1,5 @@
 //! Commands: serve, check, scopes, import.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
 use std::io::BufRead as _;
 use std::net::SocketAddr;

@@ -197,6 +197,24 @@ async fn errors_carry_the_global_cache_headers() {
     assert!(!api.post("/people", json!([])).await.is(400).has("cache-control"));
 }
 
+/// Decisions 17: a query that takes too long ends with 503, and the next one is answered.
+#[actix_rt::test]
+async fn a_query_over_its_time_is_unavailable() {
+    let api = Api::start(people(), |config| {
+        config.auth.mode = resource_api::config::AuthMode::None;
+        config.limits.query_time = 0.001;
+    })
+    .await;
+    for bulk in 0..10 {
+        let people: Vec<Value> = (0..2000).map(|number| json!({ "name": format!("{bulk}-{number}") })).collect();
+        api.post("/people", json!(people)).await.is(201);
+    }
+    let slow = api.get(&format!("/people?where={}&sort=name", encoded(&json!({ "name": { "$ne": "x" } })))).await;
+    assert_eq!(slow.header("retry-after"), "1");
+    assert!(slow.refused(503).starts_with("The query took too long."));
+    api.get("/people?max_results=1").await.is(200);
+}
+
 /// ERR-04, decisions 17: a store that can't be read is no 404 and shows nothing of itself.
 #[actix_rt::test]
 async fn a_broken_store_is_a_failure_of_the_server() {

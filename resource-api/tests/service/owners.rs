@@ -70,6 +70,13 @@ async fn an_owner_in_the_schema_is_overwritten_by_the_caller() {
     put.json(&json!({ "owner": "u_bob", "text": "new" })).answer().await.is(200);
     let note = ask(&api, "alice", "GET", &format!("/notes/{id}"), json!(null)).await.is(200).json();
     assert_eq!((&note["owner"], &note["text"]), (&json!("u_alice"), &json!("new")));
+    let patch = api
+        .request("PATCH", &format!("/notes/{id}"))
+        .token("alice")
+        .header("If-Match", note["_etag"].as_str().unwrap());
+    patch.json(&json!({ "owner": "u_bob" })).answer().await.is(200);
+    let note = ask(&api, "alice", "GET", &format!("/notes/{id}"), json!(null)).await.is(200).json();
+    assert_eq!(note["owner"], "u_alice");
 }
 
 /// URRA-03: a query for somebody else's documents is refused without a challenge.
