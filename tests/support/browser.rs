@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 /// One browser with an empty profile; gone with the value.
@@ -107,6 +109,20 @@ impl Browser {
         }
     }
 
+    /// Fails on anything the browser's console holds against the pages: blocked content, script errors.
+    pub async fn no_complaints(&self) {
+        let entries = self.page.issue_cmd(BrowserLog).await.unwrap();
+        let bad: Vec<_> = entries
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry["message"].as_str())
+            // Chromium notes every answer of 400 and above; the pages themselves are checked by their text.
+            .filter(|message| !message.contains("Failed to load resource"))
+            .collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+    }
+
     pub async fn url(&self) -> String {
         self.page.current_url().await.map(|url| url.to_string()).unwrap_or_default()
     }
@@ -119,5 +135,19 @@ impl Drop for Browser {
         if killed.is_err() || self.driver.wait().is_err() {
             eprintln!("chromedriver did not stop");
         }
+    }
+}
+
+/// chromedriver's command for the console's entries.
+#[derive(Debug)]
+struct BrowserLog;
+
+impl WebDriverCompatibleCommand for BrowserLog {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
+        (Method::POST, Some(r#"{"type":"browser"}"#.to_owned()))
     }
 }

@@ -1,0 +1,120 @@
+//! The whole path in a real Chromium, the client app and the auth-server on two host names.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use support::Running;
+use support::browser::Browser;
+use support::recorder::Recorder;
+
+/// Access tokens live this long, in seconds.
+const ACCESS: u64 = 3;
+
+async fn sign_in(browser: &Browser, running: &Running, username: &str) {
+    browser.fill("#username", username).await;
+    browser.fill("#password", running.password(username)).await;
+    browser.press("Sign in").await;
+}
+
+/// E-001 to E-045, E-060, A-050 to A-058, D-005, D-036: what a person does from the first click to the signed-out page.
+#[actix_rt::test]
+async fn a_person_signs_in_works_with_data_past_a_tokens_life_and_signs_out() {
+    let target = Arc::new(Mutex::new(None));
+    let recorder = Recorder::start(target.clone()).await;
+    let settings = format!(
+        "auth = {{ host = 'localhost', settings = {{ lifetimes = {{ access = {ACCESS} }} }} }}
+         api = {{ tls = false }}
+         client = {{ settings = {{ api = '{}' }} }}",
+        recorder.url
+    );
+    let running = Running::start(&settings).await;
+    let addresses = &running.stack.addresses;
+    *target.lock().unwrap() = Some(addresses.api.strip_prefix("http://").unwrap().parse().unwrap());
+    let browser = Browser::start().await;
+
+    browser.open(&addresses.client).await;
+    browser.press("Sign in").await;
+    browser.find("#username").await;
+    assert!(browser.url().await.starts_with("https://localhost:"), "{}", browser.url().await);
+    sign_in(&browser, &running, "demo").await;
+    browser.sees("Read cities").await;
+    browser.press("Allow").await;
+    browser.sees("What there is").await;
+    let home = browser.url().await;
+    assert_eq!(home.trim_end_matches('/'), addresses.client, "the code has left the address bar");
+
+    browser.press("Cities").await;
+    browser.sees("Andorra la Vella").await;
+    browser.press("Andorra la Vella").await;
+    browser.sees("20430").await;
+
+    actix_rt::time::sleep(Duration::from_secs(ACCESS + 1)).await;
+    browser.open(&format!("{}/data/countries", addresses.client)).await;
+    browser.press("Andorra").await;
+    browser.sees("Andorra la Vella").await;
+    let tokens = recorder.tokens();
+    assert!(tokens.len() >= 2, "the access token was refreshed: {} tokens were used", tokens.len());
+
+    let token = tokens.last().unwrap().clone();
+    let call = || running.client().get(format!("{}/cities", addresses.api)).bearer_auth(&token).send();
+    assert_eq!(call().await.unwrap().status(), 200);
+    browser.press("Sign out").await;
+    browser.sees("You are signed out").await;
+    // At once at the auth-server; resource-api may trust a cached answer for five seconds.
+    let end = Instant::now() + Duration::from_secs(6);
+    while call().await.unwrap().status() != 401 {
+        assert!(Instant::now() < end, "the token still opens the API");
+        actix_rt::time::sleep(Duration::from_millis(100)).await;
+    }
+    // The sign-in service still knows this browser until one signs out there, too.
+    browser.open(&format!("{}/oauth/logout", addresses.auth)).await;
+    browser.press("Sign out").await;
+    browser.sees("signed out").await;
+    browser.open(&format!("{}/data/cities", addresses.client)).await;
+    browser.find("#password").await;
+    browser.no_complaints().await;
+}
+
+/// A-028, E-015, A-058: after Deny the person is back in the app, with a way on.
+#[actix_rt::test]
+async fn denied_consent_leads_back_to_a_friendly_page() {
+    let running = Running::start("auth = { host = 'localhost' }").await;
+    let browser = Browser::start().await;
+    browser.open(&running.stack.addresses.client).await;
+    browser.press("Sign in").await;
+    sign_in(&browser, &running, "demo").await;
+    browser.press("Deny").await;
+    browser.sees("did not allow").await;
+    browser.press("Try again").await;
+    browser.press("Allow").await;
+    browser.sees("What there is").await;
+    browser.no_complaints().await;
+}
+
+/// H-001, H-005: the console asks for sign-in and the admin role; a client made there is shown its secret once.
+#[actix_rt::test]
+async fn an_admin_creates_a_client_in_the_console_and_others_are_kept_out() {
+    let running = Running::start("").await;
+    let console = format!("{}/oauth/management", running.stack.addresses.auth);
+    let visitor = Browser::start().await;
+    visitor.open(&console).await;
+    sign_in(&visitor, &running, "demo").await;
+    visitor.sees("This page is for administrators").await;
+
+    let browser = Browser::start().await;
+    browser.open(&console).await;
+    sign_in(&browser, &running, "admin").await;
+    browser.sees("Overview").await;
+    browser.press("Clients").await;
+    browser.sees("Command line").await;
+    browser.press("Create client").await;
+    browser.fill("[name=client_name]", "Shop").await;
+    browser.fill("[name=redirect_uris]", "https://shop.example/callback").await;
+    browser.press("Create client").await;
+    browser.sees("Shop").await;
+    browser.find(".secret").await;
+    browser.no_complaints().await;
+}
