@@ -76,8 +76,9 @@ impl Pages {
             .map_err(|source| PagesError::Template { name: "style.css".to_owned(), source })?;
         let digest = Sha256::digest(style.as_bytes());
         let version = format!("{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
-        environment.add_global("style", format!("{root}/assets/style.css?v={version}"));
-        environment.add_global("root", root);
+        // Paths from the configuration: escaping their slashes would only make the pages hard to read.
+        environment.add_global("style", Value::from_safe_string(format!("{root}/assets/style.css?v={version}")));
+        environment.add_global("root", Value::from_safe_string(root.to_owned()));
         Ok(Self { environment, root: root.to_owned(), style })
     }
 
