@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use bson::{bson, doc};
 
-    /// EMB-03, EMB-04: through lists of documents, the order kept, what is missing dropped or null.
+    /// EMB-03, EMB-04, EMB-08: through lists of documents, the order kept, what is missing dropped or null.
     #[test]
     fn references_in_lists_keep_their_order_and_lose_the_missing() {
         let relation =

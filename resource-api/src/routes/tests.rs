@@ -47,7 +47,7 @@ fn found(router: &Router, path: &str) -> String {
 
 const ID: &str = "5f0000000000000000000abc";
 
-/// URL-01 to URL-09: what leads where.
+/// URL-01 to URL-09 (URL-02, URL-05 among them): what leads where.
 #[test]
 fn every_url_leads_to_its_endpoint() {
     let router = sample();

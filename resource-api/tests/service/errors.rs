@@ -56,7 +56,7 @@ async fn some_reasons_are_told_without_debug() {
     assert_eq!(api.get("/people?embedded=x").await.refused(400), "Unable to parse `embedded` clause");
 }
 
-/// ERR-02, GOLD-06, GOLD-07: the three shapes of a validation failure.
+/// ERR-02, GOLD-06, GOLD-07, PATCH-02, PUT-03: the three shapes of a validation failure.
 #[actix_rt::test]
 async fn validation_failures_have_their_three_shapes() {
     let domain = json!({

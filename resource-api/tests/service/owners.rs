@@ -27,7 +27,7 @@ async fn ask(api: &Api, token: &str, method: &str, path: &str, body: Value) -> A
     api.request(method, path).token(token).json(&body).answer().await
 }
 
-/// URRA-01, URRA-02, URRA-04: lists, items and edits reach only one's own.
+/// URRA-01, URRA-02, URRA-04, D-013: lists, items and edits reach only one's own.
 #[actix_rt::test]
 async fn everybody_reaches_only_what_is_his() {
     let api = api(json!({})).await;
@@ -107,7 +107,7 @@ async fn public_methods_see_everybodys_documents() {
     assert_eq!(ask(&api, "alice", "GET", "/notes", json!(null)).await.json()["_meta"]["total"], 2);
 }
 
-/// URRA-06, decisions 5 and 17: another claim; without it a user is refused; a machine owns what carries its id.
+/// URRA-06, D-014, decisions 5 and 17: another claim; without it a user is refused; a machine owns what carries its id.
 #[actix_rt::test]
 async fn the_claim_named_by_the_domain_says_who_owns() {
     let mut domain = domain(json!({}));
@@ -124,4 +124,17 @@ async fn the_claim_named_by_the_domain_says_who_owns() {
     ask(&api, "machine", "POST", "/notes", json!({ "text": "its" })).await.is(201);
     let list = ask(&api, "machine", "GET", "/notes", json!(null)).await.json();
     assert_eq!((&list["_meta"]["total"], &list["_items"][0]["text"]), (&json!(1), &json!("its")));
+}
+
+/// URRA-07: a resource of any fields can be replaced by its owner.
+#[actix_rt::test]
+async fn an_owner_can_replace_a_document_of_any_fields() {
+    let api = api(json!({ "allow_unknown": true })).await;
+    let note = ask(&api, "alice", "POST", "/notes", json!({ "any": [1] })).await.is(201);
+    let path = format!("/notes/{}", note.id());
+    let item = ask(&api, "alice", "GET", &path, json!(null)).await.is(200).json();
+    assert!(item.get("owner").is_none());
+    let put = api.request("PUT", &path).token("alice").header("If-Match", note.etag()).json(&json!({ "other": 1 }));
+    put.answer().await.is(200);
+    ask(&api, "bob", "GET", &path, json!(null)).await.refused(404);
 }

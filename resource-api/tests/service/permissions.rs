@@ -101,7 +101,7 @@ async fn home_takes_any_token_with_the_roles_of_the_api() {
     api.request("GET", "/").token("other").answer().await.refused(403);
 }
 
-/// HOME-05, HOME-06: the schemas of what the caller may read.
+/// HOME-05, HOME-06, URL-16: the schemas of what the caller may read.
 #[actix_rt::test]
 async fn schemas_are_shown_to_those_who_may_read() {
     let mut domain = with(people(), json!({ "SCHEMA_ENDPOINT": "schema" }));

@@ -34,7 +34,7 @@ async fn home_links_to_every_resource_that_is_not_internal() {
     api.get("/hidden").await.refused(404);
 }
 
-/// HOME-02 to HOME-04, LINK-11.
+/// HOME-02, HOME-03, HOME-04, LINK-11.
 #[actix_rt::test]
 async fn home_shows_what_the_settings_say() {
     let mut sub = with(domain(), json!({ "INFO": "_info", "API_VERSION": "v1", "SCHEMA_ENDPOINT": "schema" }));
@@ -50,7 +50,7 @@ async fn home_shows_what_the_settings_say() {
     assert_eq!(Api::open(sub).await.get("/v1/").await.json(), json!({ "_info": info }));
 }
 
-/// GOLD-03, LIST-01, LIST-02: a filtered, sorted page, with every link.
+/// GOLD-03, LINK-05, LIST-01, LIST-02: a filtered, sorted page, with every link.
 #[actix_rt::test]
 async fn a_page_of_a_filtered_list_is_eves() {
     let api = six().await;
@@ -102,7 +102,7 @@ async fn an_item_is_eves() {
     assert_eq!(paged["_links"]["prev"]["href"], "people?sort=name");
 }
 
-/// GOLD-02, POST-05: what a created document's answer holds.
+/// GOLD-02, LINK-10, POST-05: what a created document's answer holds.
 #[actix_rt::test]
 async fn a_created_document_answers_with_its_automatic_fields() {
     let api = Api::open(domain()).await;
@@ -256,4 +256,54 @@ async fn documents_without_meta_fields_get_them_on_the_way_out() {
         api.edit("PATCH", "/people/5f0000000000000000000abc", &item.etag(), json!({ "age": 1 })).await.is(200);
     assert_eq!(patched.json()["_created"], "Thu, 01 Jan 1970 00:00:00 GMT");
     assert_ne!(patched.etag(), item.etag());
+}
+
+/// RESP-01: whatever is accepted, there is an answer.
+#[actix_rt::test]
+async fn an_accept_header_is_never_answered_with_406() {
+    let api = six().await;
+    for accept in ["text/html", "application/json;q=0.1, image/png", "nonsense"] {
+        let answer = api.request("GET", "/people").header("Accept", accept).answer().await.is(200);
+        assert_eq!(answer.header("content-type"), "application/json");
+    }
+}
+
+/// REQ-10, REQ-11, LINK-02: switched-off parameters are ignored, the first of repeated ones counts, `pretty` by presence.
+#[actix_rt::test]
+async fn parameters_are_read_as_the_resource_says() {
+    let mut domain = domain();
+    domain["DOMAIN"]["people"]["allowed_filters"] = json!([]);
+    domain["DOMAIN"]["people"]["sorting"] = json!(false);
+    let api = Api::open(domain).await;
+    api.post("/people", json!([{ "age": 2 }, { "age": 1 }])).await.is(201);
+    let page = api.get("/people?where=%7B&sort=%5B(&max_results=1&max_results=9&pretty=0").await.is(200);
+    assert!(page.text.contains('\n'));
+    assert_eq!(page.json()["_meta"]["max_results"], 1);
+    assert_eq!(page.json()["_items"][0]["age"], 2);
+    assert_eq!(page.json()["_links"]["next"]["href"], "people?max_results=1&page=2&pretty=0");
+}
+
+/// DB-02, URL-06, URL-11: ids of other types, in the url and in the answer.
+#[actix_rt::test]
+async fn ids_may_be_numbers_and_texts() {
+    let mut domain = domain();
+    domain["DOMAIN"] = json!({
+        "rooms": { "item_url": "int", "schema": { "_id": { "type": "integer" }, "name": { "type": "string" } } },
+        "words": { "item_url": "regex(\"[a-z]+\")", "schema": { "_id": { "type": "string" } } },
+        "codes": { "item_url": "regex(\".+\")", "query_objectid_as_string": true, "item_lookup_field": "code",
+            "schema": { "code": { "type": "string" } } },
+    });
+    let api = Api::open(domain).await;
+    let room = api.post("/rooms", json!({ "_id": 7, "name": "x" })).await.is(201);
+    assert_eq!((room.header("location"), &room.json()["_id"]), (format!("{}/rooms/7", api.url).as_str(), &json!(7)));
+    let patched = api.edit("PATCH", "/rooms/7", &room.etag(), json!({ "name": "y" })).await.is(200);
+    assert_eq!(patched.json()["_links"]["self"]["href"], "rooms/7");
+    api.edit("DELETE", "/rooms/7", &patched.etag(), json!(null)).await.is(204);
+    api.post("/words", json!({ "_id": "abc" })).await.is(201);
+    assert_eq!(api.get("/words/abc").await.is(200).json()["_id"], "abc");
+    // 24 hex digits are an id, except where the schema has text.
+    api.post("/codes", json!({ "code": "5f0000000000000000000abc" })).await.is(201);
+    api.get("/codes/5f0000000000000000000abc").await.is(200);
+    let odd = api.post("/words", json!({ "_id": "5f0000000000000000000abc" })).await.is(201);
+    assert!(odd.header("location").ends_with("/words/5f0000000000000000000abc"));
 }

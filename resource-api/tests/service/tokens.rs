@@ -17,7 +17,7 @@ async fn api() -> Api {
     api
 }
 
-/// D-002, D-051: no token, or another scheme: the challenge has no error, but says where the metadata are.
+/// D-002, D-051, AUTH-02, AUTH-03 (decisions 17): no token, or another scheme: the challenge has no error, but says where the metadata are.
 #[actix_rt::test]
 async fn a_request_without_a_token_is_told_where_to_get_one() {
     let api = api().await;

@@ -246,3 +246,23 @@ async fn documents_that_share_the_urls_value_go_together() {
     // PUT-04: another field than the id creates nothing.
     api.request("PUT", "/people/c").json(&json!({ "name": "c" })).answer().await.refused(404);
 }
+
+/// PATCH-10, VAL-26: a read-only field keeps its stored value; what a field depends on may be stored already.
+#[actix_rt::test]
+async fn a_patch_is_judged_together_with_what_is_stored() {
+    let mut domain = domain();
+    domain["DOMAIN"]["people"]["schema"] = json!({
+        "name": { "type": "string" }, "kind": { "type": "string", "readonly": true, "default": "plain" },
+        "street": { "type": "string", "dependencies": ["name"] },
+    });
+    let api = Api::open(domain).await;
+    api.post("/people", json!({ "kind": "plain" })).await.is(422);
+    let (created, path) = create(&api, json!({ "name": "a" })).await;
+    let refused = api.edit("PATCH", &path, &created.etag(), json!({ "kind": "other" })).await.is(422);
+    assert_eq!(refused.json()["_issues"]["kind"], "field is read-only");
+    let patched = api.edit("PATCH", &path, &created.etag(), json!({ "kind": "plain", "street": "x" })).await.is(200);
+    assert_eq!(api.get(&path).await.json()["street"], "x");
+    let (other, other_path) = create(&api, json!({})).await;
+    api.edit("PATCH", &other_path, &other.etag(), json!({ "street": "x" })).await.is(422);
+    assert_ne!(patched.etag(), created.etag());
+}
