@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use shared::drain::StopSignal;
 use shared::{config, logging, serve};
 
 use crate::{Config, StartError, start};
@@ -50,8 +51,9 @@ pub async fn run(command: Command) -> ExitCode {
 
 async fn serve_until_stopped(config: Config) -> Result<(), StartError> {
     let listener = serve::bind(&config.server)?;
+    let stop = StopSignal::listen().map_err(serve::ServeError::Start)?;
     let server = start(config, listener).await?;
-    serve::stop_signal().await.map_err(serve::ServeError::Start)?;
+    stop.received().await;
     server.stop().await;
     Ok(())
 }

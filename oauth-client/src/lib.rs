@@ -12,6 +12,7 @@ mod config;
 mod error;
 mod forms;
 mod login;
+mod metadata;
 mod provider;
 mod refresh;
 mod resources;

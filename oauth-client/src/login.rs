@@ -17,7 +17,8 @@ use crate::account::{Account, Login, Tokens, Visitor, digest};
 use crate::app::App;
 use crate::error::{SiteError, see_other};
 use crate::forms::{change_visitor, save_visitor};
-use crate::provider::{Metadata, ProviderError};
+use crate::metadata::Metadata;
+use crate::provider::ProviderError;
 use crate::target;
 
 /// How long to wait before a try where the authorization server does not say, in seconds.

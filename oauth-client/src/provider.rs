@@ -14,7 +14,8 @@ use url::Url;
 
 use crate::app::App;
 use crate::body;
-use crate::config::{Config, is_loopback};
+use crate::config::Config;
+use crate::metadata::{Metadata, well_known};
 
 /// Metadata is fetched again after this time; an older copy is used while the server does not answer.
 const FRESH: Duration = Duration::from_secs(600);
@@ -38,20 +39,6 @@ pub struct Provider {
     fetching: Mutex<Option<(Instant, ProviderError)>>,
 }
 
-/// The part of the server's metadata that is used (RFC 8414 2).
-#[derive(Debug, Deserialize)]
-pub struct Metadata {
-    issuer: String,
-    authorization_endpoint: Url,
-    token_endpoint: Url,
-    revocation_endpoint: Option<Url>,
-    #[serde(default)]
-    code_challenge_methods_supported: Vec<String>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-}
-
 /// Why the server gave nothing usable. The texts are for the log.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProviderError {
@@ -67,42 +54,6 @@ pub enum ProviderError {
     /// Metadata that must not be used (E-005, E-006).
     #[error("its metadata can't be used: {0}")]
     Metadata(String),
-}
-
-impl Metadata {
-    /// Whether callbacks carry `iss` for certain (RFC 9207 3).
-    pub fn promises_iss(&self) -> bool {
-        self.authorization_response_iss_parameter_supported
-    }
-
-    /// E-005, E-006: what a server must say of itself before anybody is sent to it.
-    fn check(self, issuer: &str) -> Result<Self, ProviderError> {
-        let fault = |reason: String| Err(ProviderError::Metadata(reason));
-        if self.issuer != issuer {
-            return fault(format!("it names the issuer `{}` instead of `{issuer}`", self.issuer));
-        }
-        if !self.code_challenge_methods_supported.iter().any(|method| method == "S256") {
-            return fault("it does not offer S256 code challenges".to_owned());
-        }
-        let plain_allowed = issuer.starts_with("http://");
-        let endpoints =
-            [Some(&self.authorization_endpoint), Some(&self.token_endpoint), self.revocation_endpoint.as_ref()];
-        for endpoint in endpoints.into_iter().flatten() {
-            let secure =
-                endpoint.scheme() == "https" || (plain_allowed && endpoint.scheme() == "http" && is_loopback(endpoint));
-            if !secure {
-                return fault(format!("its endpoint {endpoint} is not https"));
-            }
-        }
-        Ok(self)
-    }
-
-    fn takes_basic(&self) -> bool {
-        // Basic is the default where the list is absent (RFC 8414 2).
-        self.token_endpoint_auth_methods_supported
-            .as_ref()
-            .is_none_or(|methods| methods.iter().any(|method| method == "client_secret_basic"))
-    }
 }
 
 impl Provider {
@@ -172,7 +123,7 @@ impl Provider {
     }
 
     async fn fetch(&self) -> Result<Metadata, ProviderError> {
-        let response = self.http.get(metadata_url(&self.issuer)).send().await.map_err(unavailable)?;
+        let response = self.http.get(well_known(&self.issuer)).send().await.map_err(unavailable)?;
         if response.status() != StatusCode::OK {
             return Err(ProviderError::Unavailable {
                 reason: format!("its metadata answers with {}", response.status()),
@@ -181,8 +132,9 @@ impl Provider {
         }
         let bytes = body::read(response, LARGEST).await.map_err(broken)?;
         serde_json::from_slice::<Metadata>(&bytes)
-            .map_err(|error| ProviderError::Metadata(error.to_string()))?
-            .check(&self.issuer)
+            .map_err(|error| error.to_string())
+            .and_then(|metadata| metadata.check(&self.issuer))
+            .map_err(ProviderError::Metadata)
     }
 
     /// Where to send a browser (RFC 6749 4.1.1, 7636, 8707): always with S256 (E-004), and with the API's identifier (E-008).
@@ -258,19 +210,6 @@ impl Provider {
     }
 }
 
-/// The well-known path stands between the issuer's host and its path (RFC 8414 3).
-fn metadata_url(issuer: &str) -> String {
-    const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
-    let host_starts = issuer.find("://").map_or(0, |place| place + 3);
-    match issuer[host_starts..].find('/') {
-        Some(place) => {
-            let (origin, path) = issuer.split_at(host_starts + place);
-            format!("{origin}{WELL_KNOWN}{path}")
-        }
-        None => format!("{issuer}{WELL_KNOWN}"),
-    }
-}
-
 fn is_json(response: &reqwest::Response) -> bool {
     let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
@@ -340,56 +279,14 @@ pub fn keep_fresh(app: &Arc<App>) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    /// RFC 8414 3.1.
-    #[test]
-    fn the_well_known_path_stands_before_the_issuers_own() {
-        assert_eq!(metadata_url("https://as.test"), "https://as.test/.well-known/oauth-authorization-server");
-        assert_eq!(
-            metadata_url("https://as.test:9/tenant/a"),
-            "https://as.test:9/.well-known/oauth-authorization-server/tenant/a"
-        );
-    }
-
-    fn metadata(change: &[(&str, serde_json::Value)]) -> Result<Metadata, ProviderError> {
-        let mut document = serde_json::json!({
-            "issuer": "https://as.test",
-            "authorization_endpoint": "https://as.test/oauth/authorize",
-            "token_endpoint": "https://as.test/oauth/token",
-            "revocation_endpoint": "https://as.test/oauth/revoke",
-            "code_challenge_methods_supported": ["S256"],
-        });
-        for (key, value) in change {
-            document[*key] = value.clone();
-        }
-        serde_json::from_value::<Metadata>(document).unwrap().check("https://as.test")
-    }
-
-    /// E-005, E-006.
-    #[test]
-    fn metadata_of_another_issuer_without_s256_or_without_tls_is_refused() {
-        assert!(metadata(&[]).is_ok());
-        for (key, value) in [
-            ("issuer", serde_json::json!("https://as.test/")),
-            ("issuer", serde_json::json!("https://evil.test")),
-            ("code_challenge_methods_supported", serde_json::json!(["plain"])),
-            ("code_challenge_methods_supported", serde_json::json!([])),
-            ("token_endpoint", serde_json::json!("http://as.test/oauth/token")),
-            ("authorization_endpoint", serde_json::json!("http://127.0.0.1/oauth/authorize")),
-            ("revocation_endpoint", serde_json::json!("javascript:alert(1)")),
-        ] {
-            assert!(matches!(metadata(&[(key, value)]), Err(ProviderError::Metadata(_))), "{key}");
-        }
-    }
 
     /// E-017.
     #[test]
     fn token_answers_are_checked() {
         assert!(check(br#"{"access_token":"a","token_type":"bearer"}"#).is_ok());
         let full = br#"{"access_token":"a","token_type":"Bearer","expires_in":9,"refresh_token":"","scope":"b a"}"#;
-        let answer = check(full).map_err(|error| error.to_string()).unwrap();
+        let answer = check(full).expect("it is a token answer");
         assert_eq!((answer.expires_in, answer.refresh_token), (Some(9), None));
         for bad in [
             "",

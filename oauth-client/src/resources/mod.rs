@@ -1,9 +1,10 @@
 //! Pages over the API's resources, whatever its home lists: a table of items, one item in full, forms to change them.
 //!
-//! `catalog` finds the resource of a path, `table`, `shown` and `form` turn data into views without any I/O, the endpoints
-//! here and in `writing` ask the API and answer with a page.
+//! `catalog` finds the resource of a path, `table`, `shown`, `form` and `entered` turn data into views and back without any
+//! I/O, the endpoints here and in `writing` ask the API and answer with a page.
 
 mod catalog;
+mod entered;
 mod form;
 mod shown;
 mod table;

@@ -14,7 +14,8 @@ use shared::session::{Saved, Session};
 
 use super::Visit;
 use super::catalog::relative;
-use super::form::{Difference, Entered, Form, Issues, issues};
+use super::entered::{Difference, Entered, Issues, issues};
+use super::form::Form;
 use super::shown::{Field, Related, fields, title};
 use crate::account::{Account, KeptForm};
 use crate::api::{Answer, Call};

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
+use super::super::entered::{Difference, issues};
 use super::*;
 use serde_json::json;
-use shared::form::encode;
+use shared::form::{Parameters, encode};
 
 fn document() -> Value {
     json!({
