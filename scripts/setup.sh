@@ -33,12 +33,15 @@ need_build_tools() {
     fail "Rust $wanted or newer is needed, this is $found: run 'rustup update stable'"
 }
 
-need_browser() {
+# What tests start: a browser, curl, strace, kill.
+need_test_programs() {
   local missing=()
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
   [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.?tf' -print -quit 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
   command -v curl >/dev/null || missing+=(curl)
+  command -v strace >/dev/null || missing+=(strace)
+  type -P kill >/dev/null || missing+=(procps)
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
