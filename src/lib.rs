@@ -51,6 +51,8 @@ pub enum StackError {
     Api(#[from] resource_api::StartError),
     #[error("oauth-client: {0}")]
     Client(#[from] oauth_client::StartError),
+    #[error("signals can't be received: {0}")]
+    Signals(std::io::Error),
     #[error("the demo can't be set up: {0}")]
     Demo(String),
 }

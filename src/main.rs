@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use evergate::{Login, Stack, StackError, StackSettings, development_ca};
+use shared::drain::StopSignal;
 
 /// Your data behind a REST API with real sign-in: auth-server, resource-api and oauth-client.
 #[derive(Parser)]
@@ -77,6 +78,7 @@ fn settings(given: &Run) -> Result<StackSettings, StackError> {
 
 async fn run(given: &Run) -> Result<(), StackError> {
     let settings = settings(given)?;
+    let stop = StopSignal::listen().map_err(StackError::Signals)?;
     let stack = Stack::start(&settings).await?;
     if given.json {
         let ready = serde_json::json!({
@@ -87,9 +89,7 @@ async fn run(given: &Run) -> Result<(), StackError> {
     } else {
         print!("{}", greeting(&settings, &stack));
     }
-    if let Err(error) = shared::serve::stop_signal().await {
-        log::error!("signals can't be received: {error}");
-    }
+    stop.received().await;
     stack.stop().await;
     Ok(())
 }

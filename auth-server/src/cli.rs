@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
+use shared::drain::StopSignal;
 use shared::{Secret, config, logging, serve};
 
 use crate::accounts::{self, NewUser};
@@ -167,8 +168,9 @@ async fn serve(file: ConfigFile) -> Done {
     let config = file.load()?;
     logging::start(&config.log);
     let listener = serve::bind(&config.server)?;
+    let stop = StopSignal::listen()?;
     let server = start(config, listener).await?;
-    serve::stop_signal().await?;
+    stop.received().await;
     server.stop().await;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use shared::drain::StopSignal;
 use shared::{config, logging, serve};
 
 use crate::config::Config;
@@ -70,8 +71,9 @@ async fn serve(file: Option<&Path>) -> Done {
     let config: Config = config::load(file, PREFIX)?;
     logging::start(&config.log);
     let listener = serve::bind(&config.server)?;
+    let stop = StopSignal::listen()?;
     let server = start(config, listener).await?;
-    serve::stop_signal().await?;
+    stop.received().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
@@ -18,12 +18,13 @@ use ipnet::IpNet;
 use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod};
 use serde::Deserialize;
 
+use crate::drain::{Guard, Guarded, Running};
 use crate::request_id;
 
 /// A header block larger than this is refused with 431, in bytes.
 const LONGEST_HEADERS: usize = 16 * 1024;
-/// How long a stopping server waits for running requests, in seconds.
-const DRAIN: u64 = 30;
+/// How long a stopping server waits for running requests.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// Where a service listens. Part of each service's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -122,6 +123,7 @@ pub struct Server {
     name: &'static str,
     address: SocketAddr,
     handle: ServerHandle,
+    requests: Running,
     running: actix_rt::task::JoinHandle<std::io::Result<()>>,
 }
 
@@ -140,19 +142,21 @@ pub fn serve(
     let address = listener.local_addr()?;
     let name = service.name;
     let proxies = TrustedProxies(Arc::new(config.trusted_proxies.clone()));
+    let requests = Running::default();
+    let counted = requests.clone();
     let server = HttpServer::new(move || {
+        let counted = counted.clone();
         let hsts = service.hsts;
         let ready = service.ready.clone();
         App::new()
             .app_data(proxies.clone())
             .app_data(web::Data::new(ready))
-            .wrap(from_fn(move |request, next| common(request, next, hsts)))
+            .wrap(from_fn(move |request, next| common(request, next, counted.begin(), hsts)))
             .route("/healthz", web::get().to(healthz))
             .route("/readyz", web::get().to(readyz))
             .configure(routes.clone())
     })
-    .disable_signals()
-    .shutdown_timeout(DRAIN);
+    .disable_signals();
     let server = if config.workers > 0 { server.workers(config.workers) } else { server };
     let server = match &config.tls {
         Tls::Files { certificate, key } => server.listen_openssl(listener, tls(certificate, key)?)?,
@@ -161,7 +165,7 @@ pub fn serve(
     let server = server.run();
     let handle = server.handle();
     log::info!("{name} listens on {address}{}", if config.has_tls() { " with TLS" } else { "" });
-    Ok(Server { name, address, handle, running: actix_rt::spawn(server) })
+    Ok(Server { name, address, handle, requests, running: actix_rt::spawn(server) })
 }
 
 impl Server {
@@ -171,24 +175,15 @@ impl Server {
 
     /// Takes no new requests and waits up to 30 s for running ones.
     pub async fn stop(self) {
-        self.handle.stop(true).await;
+        self.handle.pause().await;
+        self.requests.finished(DRAIN).await;
+        self.handle.stop(false).await;
         match self.running.await {
             Ok(Ok(())) => log::info!("{} stopped", self.name),
             Ok(Err(error)) => log::error!("{} stopped: {error}", self.name),
             Err(error) => log::error!("{} stopped: {error}", self.name),
         }
     }
-}
-
-/// Returns when the process is asked to stop (SIGTERM or SIGINT).
-pub async fn stop_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }
 
 fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<SslAcceptorBuilder, ServeError> {
@@ -207,8 +202,9 @@ fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<SslAcceptorBuilder, Serve
 async fn common<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
+    running: Guard,
     hsts: bool,
-) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+) -> Result<ServiceResponse<Guarded<EitherBody<B>>>, actix_web::Error> {
     let start = Instant::now();
     let id = request_id::accept_or_mint(request.headers().get(request_id::HEADER));
     let header_bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -231,7 +227,7 @@ async fn common<B: MessageBody>(
     if hsts {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    Ok(response)
+    Ok(response.map_body(|_, body| Guarded::new(body, running)))
 }
 
 async fn healthz() -> HttpResponse {
