@@ -9,6 +9,9 @@ use crate::client::{AuthMethod, Client, ClientFlags, ClientSecret, GrantType, Se
 use crate::redirect_uri::RedirectUri;
 use crate::resource;
 
+/// A client id has at most this many characters.
+pub const LONGEST_ID: usize = 128;
+
 /// A client's settings. Absent members take their defaults; unknown ones are refused, so that a misspelt restriction is
 /// not lost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -258,7 +261,7 @@ pub fn generated_secret(secret: &Secret) -> Result<ClientSecret, MetadataFault> 
 }
 
 fn is_client_id(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(is_unreserved) && !id.starts_with("u_")
+    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(is_unreserved) && !id.starts_with("u_")
 }
 
 fn is_unreserved(byte: u8) -> bool {

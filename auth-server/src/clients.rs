@@ -64,11 +64,15 @@ impl Clients {
         self.store.insert(client).await
     }
 
-    /// Writes a changed client. When it is disabled, its grants are revoked (B-084).
+    /// Writes a changed client. When it is disabled, its grants are revoked (B-084): before, so that a crash between the
+    /// steps leaves nothing alive, and after, for what was issued in between.
     pub async fn replace(&self, client: &Client) -> Result<Replaced, StoreError> {
+        if client.disabled {
+            self.revoke_all(client).await?;
+        }
         let replaced = self.store.replace(client).await?;
         self.forget();
-        if client.disabled && replaced == Replaced::Done {
+        if client.disabled {
             self.revoke_all(client).await?;
         }
         Ok(replaced)
@@ -76,6 +80,7 @@ impl Clients {
 
     /// Deletes a client with its consents and grants (B-084).
     pub async fn delete(&self, client: &Client) -> Result<bool, StoreError> {
+        self.revoke_all(client).await?;
         let deleted = self.store.delete(&client.id).await?;
         self.forget();
         self.revoke_all(client).await?;

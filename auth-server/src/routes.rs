@@ -1,6 +1,6 @@
 //! Every URL of the service.
 
-use actix_web::{HttpResponse, Resource, web};
+use actix_web::{HttpResponse, Resource, Route, guard, web};
 
 use crate::app::App;
 use crate::authorize::{self, consent};
@@ -12,10 +12,12 @@ pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clon
     move |service| {
         let (root, issuer_path) = (app.config.root(), app.config.issuer.path().to_owned());
         service.app_data(app.clone());
-        service.service(machine_get(
-            &format!("/.well-known/oauth-authorization-server{issuer_path}"),
-            web::get().to(discovery::endpoint),
-        ));
+        service.service(
+            web::resource(format!("/.well-known/oauth-authorization-server{issuer_path}"))
+                .route(web::get().to(discovery::endpoint))
+                .route(web::head().to(discovery::endpoint))
+                .default_service(web::to(|| async { only("GET, HEAD") })),
+        );
         for (name, route) in [
             ("/token", web::post().to(token::endpoint)),
             ("/introspect", web::post().to(introspect::endpoint)),
@@ -36,32 +38,45 @@ pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clon
 
 /// What people see.
 fn pages(service: &mut web::ServiceConfig, root: &str, style: &str) {
-    let page = |path: &str| web::resource(format!("{root}{path}")).default_service(web::to(home::only_get));
-    let form = |path: &str| web::resource(format!("{root}{path}")).default_service(web::to(home::only_get_or_post));
+    let at = |path: &str| web::resource(format!("{root}{path}"));
+    // Whoever may GET may ask by HEAD (RFC 9110 9.1).
+    let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    let page = |path: &str, show: Route| at(path).route(show).default_service(web::to(home::only_get));
+    let form = |path: &str, show: Route, submit: Route| {
+        at(path).route(show).route(submit).default_service(web::to(home::only_get_or_post))
+    };
     service
-        .service(page("/").get(home::show))
-        .service(web::resource(style).get(home::style).default_service(web::to(home::only_get)))
-        .service(form("/authorize").get(authorize::get).post(authorize::post))
-        .service(page("/authorize/continue").get(authorize::go_on))
-        .service(form("/login").get(login::show).post(login::submit))
-        .service(form("/consent").get(consent::show).post(consent::submit))
-        .service(form("/logout").get(logout::show).post(logout::submit))
-        .service(form("/account/password").get(account::password::show).post(account::password::submit))
-        .service(page("/management").get(management::overview))
-        .service(form("/management/users").get(management::users::list).post(management::users::create))
-        .service(page("/management/users/new").get(management::users::new))
-        .service(form("/management/clients").get(management::clients::list).post(management::clients::create))
-        .service(page("/management/clients/new").get(management::clients::new))
-        .service(page("/management/scopes").get(management::scopes));
+        .service(page("/", read().to(home::show)))
+        .service(web::resource(style).route(read().to(home::style)).default_service(web::to(home::only_get)))
+        .service(form("/authorize", read().to(authorize::get), web::post().to(authorize::post)))
+        .service(page("/authorize/continue", read().to(authorize::go_on)))
+        .service(form("/login", read().to(login::show), web::post().to(login::submit)))
+        .service(form("/consent", read().to(consent::show), web::post().to(consent::submit)))
+        .service(form("/logout", read().to(logout::show), web::post().to(logout::submit)))
+        .service(form(
+            "/account/password",
+            read().to(account::password::show),
+            web::post().to(account::password::submit),
+        ))
+        .service(page("/management", read().to(management::overview)))
+        .service(form(
+            "/management/users",
+            read().to(management::users::list),
+            web::post().to(management::users::create),
+        ))
+        .service(page("/management/users/new", read().to(management::users::new)))
+        .service(form(
+            "/management/clients",
+            read().to(management::clients::list),
+            web::post().to(management::clients::create),
+        ))
+        .service(page("/management/clients/new", read().to(management::clients::new)))
+        .service(page("/management/scopes", read().to(management::scopes)));
 }
 
 /// POST only; anything else is told so in JSON (X-008, B-005).
-fn machine_post(path: &str, route: actix_web::Route) -> Resource {
+fn machine_post(path: &str, route: Route) -> Resource {
     web::resource(path).route(route).default_service(web::to(|| async { only("POST") }))
-}
-
-fn machine_get(path: &str, route: actix_web::Route) -> Resource {
-    web::resource(path).route(route).default_service(web::to(|| async { only("GET") }))
 }
 
 fn only(allow: &'static str) -> Result<HttpResponse, OAuthError> {

@@ -11,6 +11,9 @@ use crate::passwords::{Busy, Passwords, Renewal, Verdict};
 use crate::state;
 use crate::user::{User, username};
 
+/// A stronger hash is stored only over the account it was read from; whoever is overtaken checks the account as it is then.
+const ATTEMPTS: usize = 3;
+
 /// The user store, and what hangs on its entries.
 #[derive(Clone)]
 pub struct Users {
@@ -41,26 +44,32 @@ impl Users {
     }
 
     /// Checks a password; the login page and the password grant both come here. The work is the same whether or not the
-    /// account exists (F-021). Whether the account [must change](User::must_change) its password is the caller's business.
+    /// account exists (F-021). Whether the account [must change](User::must_change) its password is the caller's business. `user.version` is the one that was
+    /// checked, so that the caller can see whether the account changed since.
     pub async fn authenticate(&self, name: &str, password: Secret) -> Result<Authentication, AuthenticateError> {
-        let user = match username(name) {
-            Ok(name) => self.store.find_by_username(&name).await?,
-            Err(_) => None,
-        };
-        let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-        let verdict = self.passwords.verify(stored, password).await?;
-        let (Some(mut user), Verdict::Right(renewal)) = (user, verdict) else { return Ok(Authentication::Refused) };
-        if user.disabled {
-            return Ok(Authentication::Refused);
-        }
-        if let Renewal::Store(hash) = &renewal {
-            user.password_hash = Some(hash.clone());
-            // Somebody else's change meanwhile weighs more than a stronger hash, which the next sign-in brings.
-            if self.store.replace(&user).await? == Replaced::Done {
+        let name = username(name).ok();
+        for _ in 0..ATTEMPTS {
+            let user = match &name {
+                Some(name) => self.store.find_by_username(name).await?,
+                None => None,
+            };
+            let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+            let verdict = self.passwords.verify(stored, password.clone()).await?;
+            let (Some(mut user), Verdict::Right(renewal)) = (user, verdict) else { return Ok(Authentication::Refused) };
+            if user.disabled {
+                return Ok(Authentication::Refused);
+            }
+            let set_anew = renewal == Renewal::SetAnew;
+            if let Renewal::Store(hash) = renewal {
+                user.password_hash = Some(hash);
+                if self.store.replace(&user).await? == Replaced::Changed {
+                    continue;
+                }
                 user.version += 1;
             }
+            return Ok(Authentication::Accepted { user, set_anew });
         }
-        Ok(Authentication::Accepted { user, set_anew: renewal == Renewal::SetAnew })
+        Err(Busy.into())
     }
 
     pub async fn find(&self, id: &str) -> Result<Option<User>, StoreError> {
@@ -99,6 +108,7 @@ impl Users {
 
     /// Deletes an account with its consents, grants and sessions (B-084).
     pub async fn delete(&self, user: &User) -> Result<bool, StoreError> {
+        self.revoke_all(user).await?;
         let deleted = self.store.delete(&user.id).await?;
         self.revoke_all(user).await?;
         Ok(deleted)

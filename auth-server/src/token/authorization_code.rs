@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
-use crate::grant::{CodeRefusal, Redemption};
-use crate::tokens::{PresentedCode, Redeemed};
+use crate::grant::{CodeRefusal, Grant, Redemption};
+use crate::tokens::Redeemed;
 
 /// `scope` is ignored: the code decides (B-051).
 pub struct Request<'a> {
@@ -42,7 +42,7 @@ impl<'a> Request<'a> {
             }
         })?;
         if presented.code.claimed_for.is_some() {
-            return Err(replayed(app, request, &presented).await?);
+            return Err(self.replayed(app, request, grant).await?);
         }
         let user = match &grant.user {
             Some(holder) => {
@@ -55,20 +55,20 @@ impl<'a> Request<'a> {
         let refresh = client.permits(GrantType::RefreshToken);
         match app.tokens.redeem(&presented, client, user.as_ref(), audience, refresh).await? {
             Redeemed::Issued(tokens) => Ok(tokens),
-            Redeemed::Again => Err(replayed(app, request, &presented).await?),
+            Redeemed::Again => Err(self.replayed(app, request, grant).await?),
             Redeemed::Gone => Err(OAuthError::invalid_grant()),
         }
     }
-}
 
-/// The second request that is valid in every respect: one of the two was not the client's, so all its tokens die (B-047).
-async fn replayed(app: &App, request: &HttpRequest, presented: &PresentedCode) -> Result<OAuthError, OAuthError> {
-    app.tokens.revoke_grant_of(presented).await?;
-    let grant = &presented.grant.value;
-    let mut event = Event::new(EventKind::CodeReplayed).client(&grant.client).ip(client_ip(request));
-    if let Some(user) = &grant.user {
-        event = event.subject(&user.id);
+    /// The second request that is valid in every respect: one of the two was not the client's, so all its tokens die
+    /// (B-047).
+    async fn replayed(&self, app: &App, request: &HttpRequest, grant: &Grant) -> Result<OAuthError, OAuthError> {
+        app.tokens.revoke_family_of(self.code).await?;
+        let mut event = Event::new(EventKind::CodeReplayed).client(&grant.client).ip(client_ip(request));
+        if let Some(user) = &grant.user {
+            event = event.subject(&user.id);
+        }
+        app.audit.note(event).await;
+        Ok(OAuthError::invalid_grant())
     }
-    app.audit.note(event).await;
-    Ok(OAuthError::invalid_grant())
 }

@@ -18,6 +18,7 @@ use shared::serve::client_ip;
 use crate::app::App;
 use crate::audit::{Event, EventKind};
 use crate::client::{AuthMethod, Client, ClientSecret, Digest32, SecretForm};
+use crate::client_metadata::LONGEST_ID;
 use crate::error::OAuthError;
 use crate::passwords::Verdict;
 
@@ -75,6 +76,9 @@ impl Throttle {
 /// The client that sent the request, proved by its registered method.
 pub async fn authenticate(app: &App, request: &HttpRequest, form: &Parameters) -> Result<Arc<Client>, OAuthError> {
     let presented = Presented::read(request, form)?;
+    if presented.id.len() > LONGEST_ID {
+        return Err(OAuthError::invalid_client());
+    }
     let ip = client_ip(request);
     app.client_throttle.check(&presented.id, ip)?;
     let client = app.clients.find(&presented.id).await?;

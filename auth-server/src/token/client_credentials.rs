@@ -3,7 +3,7 @@
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
-use super::{audience_for, scope};
+use super::{audience_for, issue, scope};
 use crate::app::App;
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
@@ -41,6 +41,6 @@ impl Request {
             session: None,
             auth_time: None,
         };
-        Ok(app.tokens.issue(new, false).await?)
+        issue(app, new, false).await
     }
 }

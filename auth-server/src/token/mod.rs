@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::form::MachineForm;
+use crate::grant::NewGrant;
 use crate::resource::{self, ResourceFault};
 
 /// Everything any grant reads; given twice it is refused, whichever the grant.
@@ -83,6 +84,23 @@ impl<'a> GrantRequest<'a> {
             _ => return Err(OAuthError::new(ErrorCode::UnsupportedGrantType, "this grant_type is not supported")),
         })
     }
+}
+
+/// Tokens of a grant that no code or earlier token stands for. What was disabled or changed while they were made gets none:
+/// its revocation may have come before they were there (B-008, B-084).
+async fn issue(app: &App, new: NewGrant<'_>, refresh: bool) -> Result<TokenResponse, OAuthError> {
+    let (client, user) = (new.client, new.user);
+    let tokens = app.tokens.issue(new, refresh).await?;
+    let client_stands = app.clients.find(&client.id).await?.is_some_and(|now| !now.disabled);
+    let user_stands = match user {
+        Some(user) => app.users.find(&user.id).await?.is_some_and(|now| now.version == user.version),
+        None => true,
+    };
+    if client_stands && user_stands {
+        return Ok(tokens);
+    }
+    app.tokens.revoke_family_of(&tokens.access_token).await?;
+    Err(if client_stands { OAuthError::invalid_grant() } else { OAuthError::invalid_client() })
 }
 
 /// B-004.

@@ -5,7 +5,7 @@ use shared::clock;
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
-use super::{audience_for, required, scope};
+use super::{audience_for, issue, required, scope};
 use crate::app::App;
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
@@ -42,7 +42,7 @@ impl<'a> Request<'a> {
             session: None,
             auth_time: Some(clock::now()),
         };
-        Ok(app.tokens.issue(new, client.permits(GrantType::RefreshToken)).await?)
+        issue(app, new, client.permits(GrantType::RefreshToken)).await
     }
 
     /// As everywhere, but that scopes bound to a role are never given this way, and that an imported client may

@@ -179,9 +179,12 @@ impl Tokens {
         state::apply_all(&*self.state, vec![Op::Delete { key }]).await
     }
 
-    /// Revokes the family of a replayed code (B-047).
-    pub async fn revoke_grant_of(&self, presented: &PresentedCode) -> Result<(), StoreError> {
-        self.revoke(self.grants.key(&presented.handle.id())).await
+    /// Revokes the grant that a code or token of ours names.
+    pub async fn revoke_family_of(&self, text: &str) -> Result<(), StoreError> {
+        match bearer::parse(text) {
+            Some((_, handle)) => self.revoke(self.grants.key(&handle.id())).await,
+            None => Ok(()),
+        }
     }
 
     async fn read_two(&self, first: Key, second: Key) -> Result<[Option<shared::expiring::Kept>; 2], StoreError> {

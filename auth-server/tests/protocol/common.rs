@@ -42,7 +42,7 @@ async fn other_methods_are_told_which_is_allowed() {
         }
     }
     let answer = Answer::of(server.http.post(format!("{}/.well-known/oauth-authorization-server", server.url))).await;
-    assert_eq!((answer.status, answer.header("allow")), (405, "GET"));
+    assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
 }
 
 /// B-005: JSON for what is not there, too.
@@ -218,4 +218,26 @@ async fn health_is_told_without_secrets() {
     assert_eq!(answer.ok(), json!({"status": "ok"}));
     assert!(!answer.header("x-request-id").is_empty());
     assert_eq!(server.get("/readyz").await.ok(), json!({"status": "ready"}));
+}
+
+/// X-030, C-028: while the store takes no writes, what needs one is 503 with Retry-After and does nothing; reads go on.
+#[actix_rt::test]
+async fn a_store_that_takes_no_writes_is_told_as_an_outage() {
+    let server = Server::start().await;
+    let (robot, api) = (server.robot().await, server.api().await);
+    let token = robot.token(&[("grant_type", "client_credentials")]).await.tokens().access;
+    let blocker = rusqlite::Connection::open(server.folder().join("auth.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let form = [("grant_type", "client_credentials")];
+    let (issued, revoked) = futures_util::future::join(robot.token(&form), robot.revoke(&token)).await;
+    for answer in [&issued, &revoked] {
+        answer.refused_with(503, "server_error");
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+        assert!(!answer.body.contains("lock"), "the source stays inside: {}", answer.body);
+    }
+    assert!(api.finds_active(&token).await);
+    blocker.execute_batch("ROLLBACK").unwrap();
+    robot.token(&form).await.tokens();
+    assert_eq!(robot.revoke(&token).await.status, 200);
+    assert!(!api.finds_active(&token).await);
 }

@@ -67,7 +67,7 @@ async fn a_token_must_be_given_and_a_hint_may() {
     }
 }
 
-/// C-003, C-008: whatever is not a live access token is inactive, and no more is said.
+/// C-003, C-008, X-031: whatever is not a live access token is inactive, and no more is said.
 #[actix_rt::test]
 async fn every_other_token_is_just_inactive() {
     let server = Server::with("[lifetimes]\naccess = 1").await;

@@ -74,3 +74,40 @@ async fn there_is_no_openid_configuration() {
     let server = Server::start().await;
     assert_eq!(server.get("/.well-known/openid-configuration").await.status, 404);
 }
+
+/// C-042: each authentication method works at each endpoint that lists it, and no other.
+#[actix_rt::test]
+async fn each_listed_method_works_where_it_is_listed() {
+    let server = Server::start().await;
+    let told = server.get(PATH).await.ok();
+    let spa = server.spa().await;
+    for endpoint in ["token", "introspection", "revocation"] {
+        let listed = told[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap().clone();
+        for method in ["client_secret_basic", "client_secret_post", "none"] {
+            let client = server
+                .client(json!({
+                    "token_endpoint_auth_method": if method == "none" { "client_secret_basic" } else { method },
+                    "grant_types": ["client_credentials", "refresh_token"], "redirect_uris": [],
+                    "introspects": [crate::support::API],
+                }))
+                .await;
+            let path = match endpoint {
+                "token" => "/token",
+                "introspection" => "/introspect",
+                _ => "/revoke",
+            };
+            let mut form = vec![("token", "x"), ("grant_type", "refresh_token"), ("refresh_token", "x")];
+            let secret = client.secret.clone().unwrap();
+            let answer = match method {
+                "client_secret_basic" => client.post(path, &form).await,
+                "client_secret_post" => {
+                    form.extend([("client_id", client.id.as_str()), ("client_secret", secret.as_str())]);
+                    server.post(path, &form).await
+                }
+                _ => spa.post(path, &form).await,
+            };
+            let authenticated = !answer.body.contains("invalid_client");
+            assert_eq!(authenticated, listed.contains(&json!(method)), "{method} at {path}: {}", answer.body);
+        }
+    }
+}

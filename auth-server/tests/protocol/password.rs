@@ -172,3 +172,35 @@ async fn a_flood_of_sign_ins_is_turned_away_and_slows_nobody_else() {
         assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
     }
 }
+
+/// B-008, B-084: an account that is disabled while its password is being checked gets no token that lives.
+#[actix_rt::test]
+async fn an_account_disabled_during_its_sign_in_gets_nothing() {
+    let server = on().await;
+    let (script, api) = (legacy(&server).await, server.api().await);
+    for delay in [0, 5, 10, 20, 40, 80] {
+        let person = server.user(&format!("after{delay}")).await;
+        let disable = async {
+            actix_rt::time::sleep(std::time::Duration::from_millis(delay)).await;
+            server.change_user(&person.id, |user| user.disabled = true).await;
+        };
+        let (answer, ()) = futures_util::future::join(script.password(&person.username, PASSWORD), disable).await;
+        if answer.status == 200 {
+            assert!(!api.finds_active(&answer.tokens().access).await);
+        } else {
+            answer.refused("invalid_grant");
+        }
+    }
+}
+
+/// F-002: parallel sign-ins with a weak hash all succeed, and one of them stores the stronger one.
+#[actix_rt::test]
+async fn parallel_sign_ins_upgrade_once() {
+    let server = on().await;
+    let script = legacy(&server).await;
+    let user = server.user_with_hash("a", &bcrypt::hash(PASSWORD, 4).unwrap()).await;
+    for answer in join_all((0..10).map(|_| script.password("a", PASSWORD))).await {
+        answer.tokens();
+    }
+    assert_eq!(server.app.users.find(&user.id).await.unwrap().unwrap().version, 2);
+}

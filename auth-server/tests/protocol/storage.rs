@@ -35,7 +35,7 @@ fn record() {
     });
 }
 
-/// after a full flow no bearer value stands in any file or log line.
+/// B-079 (as decided: derived, not kept): after a full flow no bearer value stands in any file or log line.
 #[actix_rt::test]
 async fn no_secret_is_stored_or_logged() {
     record();
@@ -86,6 +86,14 @@ async fn no_secret_is_stored_or_logged() {
         assert!(!holds(lines.as_bytes(), secret) && !holds(lines.as_bytes(), part), "{part} is logged");
     }
     assert!(!lines.contains("a-state-of-the-client"), "queries are not logged");
+}
+
+/// B-061: whoever switches the password grant on is warned at each start.
+#[actix_rt::test]
+async fn the_password_grant_is_warned_of_at_start() {
+    record();
+    Server::with("password_grant = true").await;
+    assert!(LINES.lock().unwrap().contains("the password grant is on"));
 }
 
 /// one file in WAL mode, readable by its owner only.

@@ -132,6 +132,10 @@ impl Server {
         let listener = self.listener.as_ref().unwrap().try_clone().unwrap();
         self.running = Some(auth_server::serve(app.clone(), listener).unwrap());
         self.app = app;
+        // Connections of the earlier server may still lie in the pool; a GET on one of them harms nothing.
+        for _ in 0..5 {
+            self.http.get(format!("{}/healthz", self.url)).send().await.ok();
+        }
         self
     }
 
