@@ -8,6 +8,9 @@ use super::matching::split;
 use super::path;
 use crate::domain::{Resource, Settings};
 
+/// More fields than any document is asked for.
+const FIELD_LIMIT: usize = 500;
+
 /// 0, 1, false and true, the only values a projection knows (PROJ-06).
 pub(super) fn switch(value: &Value) -> Option<bool> {
     match value {
@@ -20,6 +23,9 @@ pub(super) fn switch(value: &Value) -> Option<bool> {
 
 pub(super) fn parse(text: &str, resource: &Resource, settings: &Settings) -> Result<Fields, QueryError> {
     let written: Map<String, Value> = serde_json::from_str(text).map_err(|_| QueryError::Projection)?;
+    if written.len() > FIELD_LIMIT {
+        return Err(QueryError::Projection);
+    }
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for (field, value) in &written {
         let plain = field.split('.').all(|name| !name.is_empty() && !name.starts_with('$'));

@@ -125,6 +125,14 @@ fn what_is_no_projection() {
     }
 }
 
+/// Hostile input: the number of fields is bounded.
+#[test]
+fn too_many_fields() {
+    let fields: serde_json::Map<String, Value> = (0..501).map(|number| (format!("f{number}"), json!(1))).collect();
+    let error = query(&hiding(), &[("projection", &Value::Object(fields).to_string())]).unwrap_err();
+    assert_eq!(error, QueryError::Projection);
+}
+
 /// PROJ-07: the switch turns the parameter off, not the datasource's projection.
 #[test]
 fn the_switch() {

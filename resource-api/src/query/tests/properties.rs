@@ -1,12 +1,16 @@
 //! What holds for every input.
 
+use std::sync::LazyLock;
+
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Decimal128, Document, RawDocumentBuf};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::Value;
 
 use super::{encode, plain};
+use crate::domain::Domain;
 use crate::query::mongo_syntax::parse_trusted;
 use crate::query::{Query, compare, python_syntax};
 
@@ -33,7 +37,7 @@ fn scalar() -> BoxedStrategy<Bson> {
 }
 
 fn name() -> BoxedStrategy<String> {
-    prop_oneof![Just("a"), Just("b"), Just("c"), Just("0"), Just("1")].prop_map(str::to_owned).boxed()
+    select(vec!["a", "b", "c", "0", "1"]).prop_map(str::to_owned).boxed()
 }
 
 fn object(value: BoxedStrategy<Bson>) -> BoxedStrategy<Document> {
@@ -56,22 +60,19 @@ fn path() -> BoxedStrategy<String> {
 fn expression() -> BoxedStrategy<Document> {
     let numbers = || vec(0_i32..64, 0..3).prop_map(Bson::from);
     let leaf = prop_oneof![
-        (prop_oneof![Just("$eq"), Just("$ne"), Just("$gt"), Just("$gte"), Just("$lt"), Just("$lte")], value()),
-        (prop_oneof![Just("$in"), Just("$nin"), Just("$all")], vec(value(), 0..4).prop_map(Bson::Array)),
+        (select(vec!["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]), value()),
+        (select(vec!["$in", "$nin", "$all"]), vec(value(), 0..4).prop_map(Bson::Array)),
         (Just("$exists"), any::<bool>().prop_map(Bson::Boolean)),
         (Just("$size"), (0_i32..3).prop_map(Bson::Int32)),
-        (Just("$type"), prop_oneof![Just("number"), Just("string"), Just("array"), Just("null")].prop_map(Bson::from)),
+        (Just("$type"), select(vec!["number", "string", "array", "null"]).prop_map(Bson::from)),
         (Just("$mod"), (1_i32..4, 0_i32..3).prop_map(|(divisor, rest)| Bson::from(vec![divisor, rest]))),
-        (Just("$regex"), prop_oneof![Just("a"), Just("^b"), Just("b?a")].prop_map(Bson::from)),
-        (
-            prop_oneof![Just("$bitsAllSet"), Just("$bitsAllClear"), Just("$bitsAnySet"), Just("$bitsAnyClear")],
-            numbers()
-        ),
+        (Just("$regex"), select(vec!["a", "^b", "b?a"]).prop_map(Bson::from)),
+        (select(vec!["$bitsAllSet", "$bitsAllClear", "$bitsAnySet", "$bitsAnyClear"]), numbers()),
     ]
     .prop_map(|(operator, operand): (&str, Bson)| Document::from_iter([(operator.to_owned(), operand)]));
     leaf.prop_recursive(2, 8, 2, |inner| {
         prop_oneof![
-            (prop_oneof![Just("$not"), Just("$elemMatch")], inner.clone())
+            (select(vec!["$not", "$elemMatch"]), inner.clone())
                 .prop_map(|(operator, inner)| Document::from_iter([(operator.to_owned(), Bson::Document(inner))])),
             (inner.clone(), inner).prop_map(|(mut one, two)| {
                 one.extend(two);
@@ -89,9 +90,9 @@ fn condition() -> BoxedStrategy<Document> {
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
-            (prop_oneof![Just("$and"), Just("$or"), Just("$nor")], vec(inner.clone(), 1..3)).prop_map(
-                |(operator, conditions)| Document::from_iter([(operator.to_owned(), Bson::from(conditions))])
-            ),
+            (select(vec!["$and", "$or", "$nor"]), vec(inner.clone(), 1..3)).prop_map(|(operator, conditions)| {
+                Document::from_iter([(operator.to_owned(), Bson::from(conditions))])
+            }),
             (path(), inner).prop_map(|(path, inner)| {
                 let element = Document::from_iter([("$elemMatch".to_owned(), Bson::Document(inner))]);
                 Document::from_iter([(path, Bson::Document(element))])
@@ -101,49 +102,57 @@ fn condition() -> BoxedStrategy<Document> {
     .boxed()
 }
 
+fn characters() -> BoxedStrategy<String> {
+    vec(any::<char>(), 0..40).prop_map(String::from_iter).boxed()
+}
+
 /// Text that often comes near to something valid.
 fn hostile_text() -> BoxedStrategy<String> {
-    let piece = prop_oneof![
-        Just("{"),
-        Just("}"),
-        Just("["),
-        Just("]"),
-        Just("("),
-        Just(")"),
-        Just("\""),
-        Just("'"),
-        Just(":"),
-        Just(","),
-        Just("\\"),
-        Just("\"a\""),
-        Just("$or"),
-        Just("\"$gt\":"),
-        Just("\"$in\":["),
-        Just("a"),
-        Just("age"),
-        Just("=="),
-        Just("<="),
-        Just(" and "),
-        Just(" or "),
-        Just("not "),
-        Just("-"),
-        Just("1"),
-        Just("0.5e+3"),
-        Just("1e"),
-        Just("."),
-        Just("ObjectId("),
-        Just("datetime("),
-        Just("\u{e9}"),
-        Just("\u{1f600}"),
-        Just("\0"),
-        Just("\\u12"),
-        Just("\\x"),
-        Just("null"),
-        Just("$oid"),
-        Just("\n"),
-        Just("_"),
-    ];
-    prop_oneof![vec(piece, 0..24).prop_map(|pieces| pieces.concat()), any::<String>()].boxed()
+    let piece = select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        "(",
+        ")",
+        "\"",
+        "'",
+        ":",
+        ",",
+        "\\",
+        "\"a\"",
+        "$or",
+        "\"$gt\":",
+        "\"$in\":[",
+        "a",
+        "age",
+        "==",
+        "<=",
+        " and ",
+        " or ",
+        "not ",
+        "-",
+        "1",
+        "0.5e+3",
+        "1e",
+        ".",
+        "ObjectId(",
+        "datetime(",
+        "\u{e9}",
+        "\u{1f600}",
+        "\0",
+        "\\u12",
+        "\\x",
+        "null",
+        "$oid",
+        "\n",
+        "_",
+    ]);
+    prop_oneof![
+        4 => vec(piece, 0..24).prop_map(|pieces| pieces.concat()),
+        1 => characters(),
+    ]
+    .boxed()
 }
 
 proptest! {
@@ -213,10 +222,11 @@ proptest! {
     #[test]
     fn parse_never_panics(
         texts in vec(hostile_text(), 6),
-        query_string in any::<String>(),
+        query_string in characters(),
         condition in condition(),
     ) {
-        let domain = plain();
+        static DOMAIN: LazyLock<Domain> = LazyLock::new(plain);
+        let domain = &*DOMAIN;
         let resource = &domain.resources["people"];
         let names = ["where", "sort", "projection", "embedded", "page", "max_results"];
         let parameters: Vec<(&str, &str)> = names.into_iter().zip(texts.iter().map(String::as_str)).collect();
@@ -224,7 +234,7 @@ proptest! {
         let mut query_strings = vec![encode(&parameters), query_string, encode(&[("where", &condition)])];
         query_strings.extend(parameters.iter().map(|parameter| encode(&[*parameter])));
         for query_string in query_strings {
-            match Query::parse(&domain, resource, &query_string) {
+            match Query::parse(domain, resource, &query_string) {
                 Ok(query) => _ = query.link_suffix(2),
                 Err(error) => prop_assert!(!error.to_string().is_empty()),
             }

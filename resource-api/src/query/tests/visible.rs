@@ -69,6 +69,15 @@ fn exclusions_without_a_schema() {
     }
 }
 
+/// Where unknown fields are stored, those that an inclusion list leaves out are hidden.
+#[test]
+fn unknown_fields_beside_an_inclusion_list() {
+    let domain = domain(json!({}), json!({ "allow_unknown": true, "datasource": { "projection": { "name": 1 } } }));
+    assert!(filter(&domain, r#"{"name": "x"}"#).is_ok());
+    assert!(matches!(filter(&domain, r#"{"password": "x"}"#), Err(QueryError::FilterNotAllowed(_))));
+    assert!(query(&domain, &[("sort", "password")]).is_err());
+}
+
 /// A field nobody declared may still be stored, in a database taken over: to a client it is missing.
 #[test]
 fn an_unknown_field_is_missing() {
