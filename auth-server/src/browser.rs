@@ -65,7 +65,11 @@ impl Visitor {
             return Ok((known, None));
         }
         let data = BrowserSession { browser: random_token(""), signed_in: None };
-        let (session, cookie, op) = app.sessions.create_op(|_| data, Vec::new())?;
+        let (session, cookie, mut op) = app.sessions.create_op(|_| data, Vec::new())?;
+        // Most who come without a cookie never show the new one: until then it is kept for no longer than a transaction.
+        if let Op::Insert { ttl, .. } = &mut op {
+            *ttl = (*ttl).min(app.transactions.ttl());
+        }
         Ok((Self { session, user: None, cookie: Some(cookie) }, Some(op)))
     }
 

@@ -213,30 +213,36 @@ pub async fn apply(app: &App, declaration: &Declaration, options: Options) -> Re
     Ok(report)
 }
 
-/// Applies the configured file before the server takes its first request.
-pub(crate) async fn apply_at_start(app: &App, file: &Path) -> Result<(), DeclareError> {
-    for change in apply(app, &read(file)?, Options::default()).await?.changes {
-        log::info!("declared: {change}");
-    }
-    Ok(())
-}
-
-/// Applies it again at each SIGHUP for as long as the server lives. A file with faults changes nothing.
-pub(crate) fn apply_at_signals(app: &Data<App>) {
-    let held = Arc::downgrade(&app.clone().into_inner());
+/// Applies the configured file now, and again at each SIGHUP for as long as the server lives. Then a file with faults
+/// changes nothing.
+pub(crate) async fn follow(app: &Data<App>, file: &Path) -> Result<(), DeclareError> {
+    // Listened for before anything is applied: until then the signal would end the process.
+    let hangups = signal(SignalKind::hangup());
+    log_changes(app, file).await?;
+    let mut hangups = match hangups {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            log::warn!("SIGHUP can't be listened for ({error}): the declared file is applied at the next start");
+            return Ok(());
+        }
+    };
+    let (held, file) = (Arc::downgrade(&app.clone().into_inner()), file.to_owned());
     actix_rt::spawn(async move {
-        let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-            log::warn!("SIGHUP can't be listened for: the declared file is applied at the next start");
-            return;
-        };
         while hangups.recv().await.is_some() {
             let Some(app) = held.upgrade() else { return };
-            let Some(file) = &app.config.declare else { return };
-            if let Err(error) = apply_at_start(&app, file).await {
+            if let Err(error) = log_changes(&app, &file).await {
                 log::error!("declare: {error}");
             }
         }
     });
+    Ok(())
+}
+
+async fn log_changes(app: &App, file: &Path) -> Result<(), DeclareError> {
+    for change in apply(app, &read(file)?, Options::default()).await?.changes {
+        log::info!("declared: {change}");
+    }
+    Ok(())
 }
 
 impl Report {

@@ -45,12 +45,12 @@ pub async fn not_found(app: web::Data<App>) -> HttpResponse {
 
 /// A page that knows only GET.
 pub async fn only_get(app: web::Data<App>) -> HttpResponse {
-    PageError::MethodNotAllowed("GET").respond(&app)
+    PageError::MethodNotAllowed("GET, HEAD").respond(&app)
 }
 
 /// A page with a form.
 pub async fn only_get_or_post(app: web::Data<App>) -> HttpResponse {
-    PageError::MethodNotAllowed("GET, POST").respond(&app)
+    PageError::MethodNotAllowed("GET, HEAD, POST").respond(&app)
 }
 
 /// The style sheet of all pages.

@@ -70,8 +70,7 @@ pub enum StartError {
 pub async fn start(config: Config, listener: TcpListener) -> Result<Server, StartError> {
     let app = Data::new(App::open(config)?);
     if let Some(file) = &app.config.declare {
-        declare::apply_at_start(&app, file).await?;
-        declare::apply_at_signals(&app);
+        declare::follow(&app, file).await?;
     }
     Ok(serve(app, listener)?)
 }

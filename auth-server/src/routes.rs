@@ -19,12 +19,11 @@ pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clon
                 .default_service(web::to(|| async { only("GET, HEAD") })),
         );
         for (name, route) in [
-            ("/token", web::post().to(token::endpoint)),
             ("/introspect", web::post().to(introspect::endpoint)),
+            ("/token", web::post().to(token::endpoint)),
             ("/revoke", web::post().to(revoke::endpoint)),
         ] {
             service.service(machine_post(&format!("{root}{name}"), route));
-            service.service(web::resource(format!("{root}{name}/{{below}}*")).to(not_found));
         }
         if !root.is_empty() {
             for path in ["/", root.as_str()] {
@@ -32,6 +31,10 @@ pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clon
             }
         }
         pages(service, &root, &app.pages.style_path());
+        // Patterns come last: routes are tried in order, and each of these costs more than all plain paths together.
+        for name in ["/introspect", "/token", "/revoke"] {
+            service.service(web::resource(format!("{root}{name}/{{below}}*")).to(not_found));
+        }
         service.default_service(web::to(home::not_found));
     }
 }

@@ -2,6 +2,9 @@
 
 use auth_server::declare::{Action, Declaration, DeclareError, Kind, Options, apply, read};
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use crate::support::{PASSWORD, Server};
 
 const SECRET: &str = "q7Qw2ZL0mVnT4xkR9sYbC6dHfJgP1uEaIoKzXvN3M58";
@@ -156,5 +159,65 @@ async fn a_file_is_read_strictly() {
     ] {
         let error = read_text(text).unwrap_err();
         assert!(error.contains(told) && error.contains("declare.toml"), "{error}");
+    }
+}
+
+/// the example in the repository is one.
+#[actix_rt::test]
+async fn the_example_file_can_be_applied() {
+    let server = Server::start().await;
+    let example = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/declare.toml"))).unwrap();
+    let report = apply(&server.app, &example, Options { generate: true, ..Options::default() }).await.unwrap();
+    let generated: Vec<&str> =
+        report.changes.iter().filter(|change| change.generated.is_some()).map(|change| change.name.as_str()).collect();
+    assert_eq!(generated, ["shop", "people-api", "nightly", "alice"]);
+    assert!(!format!("{report:?}").contains(report.changes[2].generated.as_ref().unwrap().expose()));
+}
+
+/// the configured file is applied before the first request, and again at SIGHUP; a faulty one changes nothing then.
+#[actix_rt::test]
+async fn the_configured_file_is_applied_at_start_and_at_sighup() {
+    let server = Server::unserved("declare = 'DECLARED'").await;
+    let file = server.folder().join("declared.toml");
+    let config = std::fs::read_to_string(server.config_file()).unwrap();
+    std::fs::write(server.config_file(), config.replace("DECLARED", file.to_str().unwrap())).unwrap();
+    let scope = |text: &str| format!("[[scopes]]\nname = 'people:read'\ntext = '{text}'\n");
+    std::fs::write(&file, scope("One")).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_auth-server"))
+        .args(["serve", "--config"])
+        .arg(server.config_file())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_text(&server, "One").await;
+    let hang_up = || std::process::Command::new("kill").args(["-HUP", &program.id().to_string()]).status().unwrap();
+    std::fs::write(&file, "scopes = 5").unwrap();
+    assert!(hang_up().success());
+    std::fs::write(&file, scope("Two")).unwrap();
+    // Signals that come together count once.
+    for _ in 0..20 {
+        hang_up();
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
+        if text(&server).await == "Two" {
+            break;
+        }
+    }
+    assert_eq!(text(&server).await, "Two");
+    assert!(program.try_wait().unwrap().is_none(), "the faulty file ended the program");
+    program.kill().unwrap();
+    program.wait().unwrap();
+}
+
+/// What the store says of the declared scope, past what this process remembers.
+async fn text(server: &Server) -> String {
+    let app = auth_server::App::open(server.app.config.clone()).unwrap();
+    app.scopes.registry().await.unwrap().get("people:read").map(|scope| scope.text.clone()).unwrap_or_default()
+}
+
+async fn wait_for_text(server: &Server, expected: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while text(server).await != expected {
+        assert!(Instant::now() < end, "the file was not applied");
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -11,17 +11,26 @@ async fn unknown_addresses_and_methods_are_pages_with_a_way_on() {
         is_error_page(&server.get(path).await, 404);
     }
     for (path, allow) in [
-        ("/oauth/login", "GET, POST"),
-        ("/oauth/authorize", "GET, POST"),
-        ("/oauth/consent", "GET, POST"),
-        ("/oauth/logout", "GET, POST"),
-        ("/oauth/authorize/continue", "GET"),
-        ("/oauth/management", "GET"),
+        ("/oauth/login", "GET, HEAD, POST"),
+        ("/oauth/authorize", "GET, HEAD, POST"),
+        ("/oauth/consent", "GET, HEAD, POST"),
+        ("/oauth/logout", "GET, HEAD, POST"),
+        ("/oauth/authorize/continue", "GET, HEAD"),
+        ("/oauth/management", "GET, HEAD"),
     ] {
         let answer = Answer::of(server.http.request(reqwest::Method::PUT, format!("{}{path}", server.url))).await;
         is_error_page(&answer, 405);
         assert_eq!(answer.header("allow"), allow, "{path}");
     }
+}
+
+/// HEAD tells what GET would, without the page.
+#[actix_rt::test]
+async fn a_page_can_be_asked_for_by_head() {
+    let server = Server::start().await;
+    let answer = Answer::of(server.http.request(reqwest::Method::HEAD, server.endpoint("/login"))).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
 }
 
 /// G-002: bodies that are too large or no forms.

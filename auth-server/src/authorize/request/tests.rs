@@ -147,7 +147,7 @@ fn scopes_are_known_allowed_and_asked_for_or_default() {
     assert_eq!(read(&with_default, &[("scope", "")]).unwrap().scopes, "write".parse().unwrap());
 }
 
-///
+///
 #[test]
 fn pkce_is_required_and_s256() {
     let none = [("code_challenge", ""), ("code_challenge_method", "")];
