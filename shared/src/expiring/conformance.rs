@@ -70,6 +70,16 @@ pub async fn an_entry_is_found_until_it_expires(store: &dyn ExpiringStore) {
         found.iter().map(|kept| kept.as_ref().map(|kept| (kept.value.as_slice(), kept.version))).collect();
     assert_eq!(seen, [Some((&b"2"[..], 1)), None, Some((&b"1"[..], 1))]);
     assert!(found[2].as_ref().unwrap().left > LONG / 2);
+    for (first, second, expected) in [
+        ("b", "a", [Some("2"), Some("1")]),
+        ("none", "a", [None, Some("1")]),
+        ("a", "none", [Some("1"), None]),
+        ("a", "a", [Some("1"), Some("1")]),
+    ] {
+        let found = store.get_many(&[first, second].map(|id| Key::new("test", id))).await.unwrap();
+        let values = found.into_iter().map(|kept| kept.map(|kept| String::from_utf8(kept.value).unwrap()));
+        assert_eq!(values.collect::<Vec<_>>(), expected.map(|value| value.map(str::to_owned)), "{first} {second}");
+    }
     wait_for_expiry().await;
     assert_eq!((value(store, "a").await.as_deref(), value(store, "b").await), (Some("1"), None));
 }
