@@ -9,13 +9,14 @@ use shared::store::StoreError;
 
 use crate::auth::Gate;
 use crate::config::{AuthMode, Config, Limits};
-use crate::domain::Domain;
+use crate::domain::{Domain, Resource};
 use crate::error::Challenge;
 use crate::introspection::{Introspector, IntrospectorError};
 use crate::metadata;
-use crate::query::{Query, QueryError};
+use crate::query::{Fields, Query, QueryError};
 use crate::representation::json::JsonStyle;
 use crate::representation::layout::{Layout, lay_out};
+use crate::representation::shape::Shape;
 use crate::routes::Router;
 use crate::store::{self, DocumentStore};
 
@@ -32,8 +33,33 @@ pub struct App {
     /// The protected resource metadata (RFC 9728) and the path they are at.
     pub metadata: Bytes,
     pub metadata_path: String,
-    /// An empty query string, understood once for each resource.
-    plain_queries: HashMap<String, Query>,
+    /// By resource key.
+    plain: HashMap<String, Plain>,
+}
+
+/// What most requests of a resource ask for, understood once.
+pub struct Plain {
+    /// An empty query string.
+    pub query: Query,
+    /// Documents without a client's projection.
+    pub shape: Shape,
+    /// Documents in the answers to writes; `None`: as the query says (POST-05).
+    pub answer: Option<Shape>,
+}
+
+impl Plain {
+    fn new(domain: &Domain, resource: &Resource) -> Result<Self, QueryError> {
+        let query = Query::parse_item(domain, resource, "")?;
+        let names = &domain.settings.names;
+        let automatic = [&resource.id_field, &names.last_updated, &names.date_created, &names.etag];
+        let said = automatic.into_iter().chain(&resource.extra_response_fields).map(String::as_str);
+        let answer = match (domain.settings.bandwidth_saver, resource.projection) {
+            (true, _) => Some(Shape::new(domain, resource, Fields::only(said))),
+            (false, false) => Some(Shape::new(domain, resource, Fields::all())),
+            (false, true) => None,
+        };
+        Ok(Self { shape: Shape::new(domain, resource, query.fields.clone()), query, answer })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +95,11 @@ impl App {
             AuthMode::Introspection => Some(Introspector::new(config, domain.settings.auth_value_claim.clone())?),
             AuthMode::None => None,
         };
-        let mut plain_queries = HashMap::with_capacity(domain.resources.len());
-        for resource in domain.resources.values() {
-            let query = Query::parse_item(&domain, resource, "")
-                .map_err(|error| AppError::Query(resource.key.clone(), error))?;
-            plain_queries.insert(resource.key.clone(), query);
-        }
+        let plain = domain.resources.values().map(|resource| match Plain::new(&domain, resource) {
+            Ok(plain) => Ok((resource.key.clone(), plain)),
+            Err(error) => Err(AppError::Query(resource.key.clone(), error)),
+        });
+        let plain = plain.collect::<Result<_, _>>()?;
         let metadata_path = metadata::path(&resource);
         let challenge = Challenge {
             realm: config.name.clone(),
@@ -90,15 +115,15 @@ impl App {
             limits: config.limits.clone(),
             metadata,
             metadata_path,
-            plain_queries,
+            plain,
             gate: Gate::new(introspector, resource),
             domain,
         })
     }
 
-    /// What an empty query string means for an item of this resource.
-    pub fn plain_query(&self, resource: &str) -> Option<&Query> {
-        self.plain_queries.get(resource)
+    /// What most requests of a resource of this domain ask for.
+    pub fn plain(&self, resource: &Resource) -> &Plain {
+        self.plain.get(&resource.key).expect("`new` has an entry for every resource of the domain")
     }
 
     pub fn style(&self) -> JsonStyle<'_> {

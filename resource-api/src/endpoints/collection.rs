@@ -29,7 +29,8 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let names = &settings.names;
     let stored: usize = found.items.iter().map(|item| item.as_bytes().len()).sum();
     let mut out = Vec::with_capacity(stored * 3 / 2 + found.items.len() * 128 + 1024);
-    let view = View::new(&app.domain, resource, &query.fields, context.path);
+    let shape = context.shape(&query);
+    let view = View::new(&app.domain, resource, &shape, context.path);
     let nothing = Embedded::new();
     let mut latest = DateTime::from_millis(0);
     out.push(b'{');

@@ -11,8 +11,9 @@ use crate::app::App;
 use crate::auth::{AuthError, Caller};
 use crate::domain::{FieldType, Resource, convert};
 use crate::error::ApiError;
-use crate::query::{Fields, Filter, Find, Query, Sort};
+use crate::query::{Filter, Find, Query, Sort};
 use crate::representation::embedded::Resolver;
+use crate::representation::shape::Shape;
 use crate::routes::{Captured, Matched};
 
 pub struct Context<'a> {
@@ -58,9 +59,9 @@ impl<'a> Context<'a> {
 
     /// The query string as an item understands it.
     pub fn item_query(&self) -> Result<Cow<'a, Query>, ApiError> {
-        match self.app.plain_query(&self.resource.key) {
-            Some(query) if self.request.query_string().is_empty() => Ok(Cow::Borrowed(query)),
-            _ => Ok(Cow::Owned(Query::parse_item(&self.app.domain, self.resource, self.request.query_string())?)),
+        match self.request.query_string() {
+            "" => Ok(Cow::Borrowed(&self.app.plain(self.resource).query)),
+            text => Ok(Cow::Owned(Query::parse_item(&self.app.domain, self.resource, text)?)),
         }
     }
 
@@ -106,16 +107,22 @@ impl<'a> Context<'a> {
         Resolver { domain: &self.app.domain, documents: self.app.documents.as_ref(), caller: &self.caller, posting }
     }
 
-    /// Which fields the answer to a write shows (POST-05).
-    pub fn write_fields(&self, query: &Query) -> Fields {
-        let settings = &self.app.domain.settings;
-        let names = &settings.names;
-        if settings.bandwidth_saver {
-            let automatic = [&self.resource.id_field, &names.last_updated, &names.date_created, &names.etag];
-            let all = automatic.into_iter().chain(&self.resource.extra_response_fields);
-            return Fields::only(all.map(String::as_str));
+    /// How documents look that this query asks for.
+    pub fn shape(&self, query: &Query) -> Cow<'a, Shape> {
+        let plain = self.app.plain(self.resource);
+        if query.fields == plain.query.fields {
+            Cow::Borrowed(&plain.shape)
+        } else {
+            Cow::Owned(Shape::new(&self.app.domain, self.resource, query.fields.clone()))
         }
-        if self.resource.projection { query.fields.clone() } else { Fields::all() }
+    }
+
+    /// The same in the answer to a write (POST-05).
+    pub fn answer_shape(&self, query: &Query) -> Cow<'a, Shape> {
+        match &self.app.plain(self.resource).answer {
+            Some(shape) => Cow::Borrowed(shape),
+            None => self.shape(query),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub async fn create(context: &Context<'_>, values: Vec<Value>, id: Option<&Bson>
     insertion.store(&documents).await?;
 
     let stored = documents.iter().map(RawDocumentBuf::try_from).collect::<Result<Vec<_>, _>>()?;
-    let fields = context.write_fields(&query);
+    let shape = context.answer_shape(&query);
     let embedded = match query.embedded.as_slice() {
         embeddings if !app.domain.settings.bandwidth_saver && !embeddings.is_empty() => {
             context.resolver(true).resolve(embeddings, &stored).await?
@@ -73,7 +73,7 @@ pub async fn create(context: &Context<'_>, values: Vec<Value>, id: Option<&Bson>
         _ => Vec::new(),
     };
     let tail = status_tail(app);
-    let view = View::new(&app.domain, resource, &fields, context.path).with_tail(&tail);
+    let view = View::new(&app.domain, resource, &shape, context.path).with_tail(&tail);
     let nothing = Embedded::new();
     let mut out = Vec::with_capacity(256 * stored.len() + 64);
     let single = stored.len() == 1;

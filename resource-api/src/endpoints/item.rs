@@ -25,7 +25,8 @@ pub async fn get(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     };
 
     let links = if resource.hateoas { links(context, &query) } else { Vec::new() };
-    let view = View::new(&app.domain, resource, &query.fields, context.path).with_links(&links);
+    let shape = context.shape(&query);
+    let view = View::new(&app.domain, resource, &shape, context.path).with_links(&links);
     let mut out = Vec::with_capacity(document.as_bytes().len() * 3 / 2 + links.len() + 256);
     let seen = view.write(&document, &embedded, &mut out)?;
 

@@ -234,7 +234,7 @@ async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let app = context.app;
     let stored = RawDocumentBuf::try_from(document)?;
-    let fields = context.write_fields(query);
+    let shape = context.answer_shape(query);
     let embedded = match query.embedded.as_slice() {
         embeddings if !app.domain.settings.bandwidth_saver && !embeddings.is_empty() => {
             let documents = std::slice::from_ref(&stored);
@@ -243,7 +243,7 @@ async fn answer(
         _ => Embedded::new(),
     };
     let tail = status_tail(app);
-    let view = View::new(&app.domain, context.resource, &fields, context.path).with_tail(&tail);
+    let view = View::new(&app.domain, context.resource, &shape, context.path).with_tail(&tail);
     let mut out = Vec::with_capacity(512);
     let seen = view.write(&stored, &embedded, &mut out)?;
     let mut reply = Reply::new(StatusCode::OK).cached(context, false).etag(seen.etag.as_deref());

@@ -2,7 +2,7 @@
 
 use bson::raw::RawBsonRef;
 
-use super::json::{write_double, write_integer, write_string};
+use super::json::{write_double, write_hex, write_integer, write_string};
 use crate::domain::{DataRelation, Domain, Resource};
 use crate::routes::shown;
 
@@ -65,78 +65,99 @@ impl PageLinks<'_> {
     }
 }
 
-/// A top-level reference field and the resource it leads to (LINK-09).
-pub struct Relation<'a> {
-    pub field: &'a str,
-    relation: &'a DataRelation,
-    target: &'a Resource,
-    /// The target's path: the request's own where it is the same resource (LINK-12).
-    path: String,
+/// Where the values of a top-level reference field lead (LINK-09).
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// The field of the target that the values are.
+    field: String,
+    /// `{"title": …, "href": "path/`, written already; `None`: the resource itself, at the path of the request (LINK-12).
+    target: Option<Vec<u8>>,
 }
 
-/// The reference fields of `resource`, served at `path`.
-pub fn relations<'a>(domain: &'a Domain, resource: &'a Resource, path: &str) -> Vec<Relation<'a>> {
-    resource
-        .schema
-        .iter()
-        .filter_map(|(field, rules)| {
-            let relation = rules.data_relation()?;
-            let target = domain.resource(&relation.resource)?;
-            let path = if target.key == resource.key { path.to_owned() } else { shown(target.url.trim_matches('/')) };
-            Some(Relation { field, relation, target, path })
-        })
-        .collect()
-}
-
-impl Relation<'_> {
-    /// Whether the value leads anywhere: null and `[]` do not.
-    pub fn relates(value: RawBsonRef<'_>) -> bool {
-        match value {
-            RawBsonRef::Null => false,
-            RawBsonRef::Array(items) => items.into_iter().next().is_some(),
-            _ => true,
-        }
+impl Relation {
+    /// Of a field of `resource`, if it is a reference to a resource there is.
+    pub fn new(domain: &Domain, resource: &Resource, relation: &DataRelation) -> Option<Self> {
+        let target = domain.resource(&relation.resource)?;
+        let elsewhere = target.key != resource.key;
+        let target = elsewhere.then(|| open_link(&target.item_title, &shown(target.url.trim_matches('/'))));
+        Some(Self { field: relation.field.clone(), target })
     }
 
-    /// Appends `"field": link`, or a list of links for a list.
-    pub fn write(&self, domain: &Domain, value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<(), bson::error::Error> {
-        if out.last() != Some(&b'{') {
-            out.extend_from_slice(b", ");
-        }
-        write_string(self.field, out);
-        out.extend_from_slice(b": ");
-        let RawBsonRef::Array(items) = value else { return self.write_one(domain, value, out) };
+    /// Appends a link, or a list of links for a list. `own` is the opened link to a document of the resource itself.
+    pub fn write(
+        &self,
+        domain: &Domain,
+        own: &[u8],
+        value: RawBsonRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), bson::error::Error> {
+        let RawBsonRef::Array(items) = value else { return self.write_one(domain, own, value, out) };
         for (index, item) in items.into_iter().enumerate() {
             out.extend_from_slice(if index == 0 { b"[" } else { b", " });
-            self.write_one(domain, item?, out)?;
+            self.write_one(domain, own, item?, out)?;
         }
         out.push(b']');
         Ok(())
     }
 
-    fn write_one(&self, domain: &Domain, value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<(), bson::error::Error> {
-        let (mut title, mut path, mut value) = (self.target.item_title.as_str(), self.path.as_str(), value);
-        let named;
+    fn write_one(
+        &self,
+        domain: &Domain,
+        own: &[u8],
+        value: RawBsonRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), bson::error::Error> {
+        let open = self.target.as_deref().unwrap_or(own);
         if let RawBsonRef::Document(reference) = value {
             if let (Some(RawBsonRef::String(source)), Some(id)) = (reference.get("$ref")?, reference.get("$id")?) {
-                value = id;
-                if let Some(target) = domain.resource(source) {
-                    title = &target.item_title;
-                    named = shown(target.url.trim_matches('/'));
-                    path = &named;
-                }
-            } else if let Some(inner) = reference.get(&self.relation.field)? {
+                let named = domain.resource(source);
+                let named = named.map(|target| open_link(&target.item_title, &shown(target.url.trim_matches('/'))));
+                close_link(named.as_deref().unwrap_or(open), id, out);
+                return Ok(());
+            }
+            if let Some(inner) = reference.get(&self.field)? {
                 // A versioned reference.
-                value = inner;
+                close_link(open, inner, out);
+                return Ok(());
             }
         }
-        let mut href = String::with_capacity(path.len() + 25);
-        href.push_str(path);
-        href.push('/');
-        push_text(value, &mut href);
-        write_link(title, &href, out);
+        close_link(open, value, out);
         Ok(())
     }
+}
+
+/// Whether a reference leads anywhere: null and `[]` do not (LINK-09).
+pub fn relates(value: RawBsonRef<'_>) -> bool {
+    match value {
+        RawBsonRef::Null => false,
+        RawBsonRef::Array(items) => items.into_iter().next().is_some(),
+        _ => true,
+    }
+}
+
+/// The beginning of every link to a document below `path`: `{"title": …, "href": "path/`.
+pub fn open_link(title: &str, path: &str) -> Vec<u8> {
+    let mut open = Vec::with_capacity(title.len() + path.len() + 32);
+    write_link(title, &format!("{path}/"), &mut open);
+    // The id and the end follow.
+    open.truncate(open.len() - 2);
+    open
+}
+
+/// Appends an opened link to the document with this id.
+pub fn close_link(open: &[u8], id: RawBsonRef<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(open);
+    if let RawBsonRef::ObjectId(id) = id {
+        write_hex(&id.bytes(), out);
+    } else {
+        let mut text = String::new();
+        push_text(id, &mut text);
+        let quote = out.len();
+        write_string(&text, out);
+        out.remove(quote);
+        out.pop();
+    }
+    out.extend_from_slice(b"\"}");
 }
 
 /// A value as a part of a URL.
@@ -144,7 +165,7 @@ pub fn push_text(value: RawBsonRef<'_>, out: &mut String) {
     let mut bytes = Vec::new();
     match value {
         RawBsonRef::String(text) | RawBsonRef::Symbol(text) => return out.push_str(text),
-        RawBsonRef::ObjectId(id) => super::json::write_hex(&id.bytes(), &mut bytes),
+        RawBsonRef::ObjectId(id) => write_hex(&id.bytes(), &mut bytes),
         RawBsonRef::Int32(number) => write_integer(i64::from(number), &mut bytes),
         RawBsonRef::Int64(number) => write_integer(number, &mut bytes),
         RawBsonRef::Double(number) => write_double(number, &mut bytes),
