@@ -1,5 +1,5 @@
 //! What the whole-system tests share.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, dead_code)]
 
 pub mod browser;
 pub mod recorder;
