@@ -141,10 +141,10 @@ impl SiteError {
         }
     }
 
-    /// `here`: the path and query of a GET that may be tried again as it is.
-    fn page(&self, here: Option<&str>) -> Message {
+    /// `here`: the page to go on with. `posted`: whether a form was on its way.
+    fn page(&self, here: Option<&str>, posted: bool) -> Message {
         let home = || way("Go to the start page", "/");
-        let again = |label| way(label, here.unwrap_or("/"));
+        let again = |label| way(if posted { "Back to the form" } else { label }, here.unwrap_or("/"));
         let mut detail = None;
         let (title, message, ways) = match self {
             SiteError::SignInNeeded => (
@@ -211,12 +211,18 @@ impl SiteError {
             SiteError::Misconfigured(_) => (
                 "This app is not set up correctly",
                 "There is a configuration fault between this app and its services. You can't mend it from here: tell \
-                 whoever runs this app and name the request below. You stay signed in.",
+                 whoever runs this app and name the request below.",
+                vec![again("Try again"), home()],
+            ),
+            SiteError::ApiUnavailable { .. } if posted => (
+                "It is not certain that this was saved",
+                "The API did not answer in time. Look whether your change is there before you send it again; your \
+                 browser's Back button leads to what you entered.",
                 vec![again("Try again"), home()],
             ),
             SiteError::ApiUnavailable { .. } => (
                 "The data is not available right now",
-                "The API does not answer. You stay signed in, and nothing was changed.",
+                "The API does not answer. You stay signed in, and nothing was lost.",
                 vec![again("Try again"), home()],
             ),
             SiteError::ApiRefusesToken(_) => (
@@ -337,21 +343,25 @@ pub async fn pages(
 }
 
 fn failure_response(app: &App, request: &HttpRequest, error: &SiteError) -> HttpResponse {
-    let navigation = matches!(*request.method(), Method::GET | Method::HEAD);
-    // The callback's address is worth nothing a second time.
-    let here = (navigation && request.path() != "/callback")
-        .then(|| request.uri().path_and_query().map_or("/", |path| path.as_str()));
+    let posted = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let here = match request.path() {
+        // The one is worth nothing a second time, the other has no page.
+        "/callback" | "/logout" => None,
+        // Other forms stand where they are posted to.
+        path if posted => Some(path),
+        path => Some(request.uri().path_and_query().map_or(path, |path| path.as_str())),
+    };
     if matches!(error, SiteError::SignInNeeded) {
         if is_script_call(request) {
             return HttpResponse::Unauthorized()
                 .insert_header((CACHE_CONTROL, "no-store"))
                 .json(serde_json::json!({ "error": "login_required" }));
         }
-        if let Some(here) = here {
+        if let (Some(here), false) = (here, posted) {
             return see_other(&login(here));
         }
     }
-    let mut response = app.page(error.status_code(), "message.html", error.page(here));
+    let mut response = app.page(error.status_code(), "message.html", error.page(here, posted));
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

@@ -196,6 +196,9 @@ impl Table {
         let columns = columns(&items, &names);
         let mut fields = if names.is_empty() { self::names(known.as_slice()) } else { names };
         fields.retain(|name| known.iter().chain(&items).any(|item| !item[name.as_str()].is_object()));
+        if let Some(place) = title_field(&fields).and_then(|title| fields.iter().position(|field| field == title)) {
+            fields[..=place].rotate_right(1);
+        }
         // A field that no item of this page has can still be the one that is asked for.
         if let Some(field) = &wish.field
             && !fields.contains(field)

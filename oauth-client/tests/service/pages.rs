@@ -38,6 +38,18 @@ async fn an_api_that_is_down_is_told_with_a_way_to_try_again() {
     gone.signed_in().await.get("/data/people").await.shows(503, "The data is not available right now");
 }
 
+/// G-001, G-003: a form whose answer was lost is not said to be unsaved, and its page is one step away.
+#[actix_rt::test]
+async fn an_answer_that_was_lost_is_told_as_it_is() {
+    let world = World::start().await;
+    let mut browser = world.signed_in().await;
+    let csrf = browser.get("/").await.csrf();
+    world.api.state().refuse = Some((504, vec![]));
+    let page = browser.post("/edit/people/p1", &[("csrf", &csrf), ("text.name", "Ada")]).await;
+    page.shows(503, "It is not certain that this was saved");
+    assert!(page.text.contains("href=\"/edit/people/p1\">Back to the form"), "{}", page.text);
+}
+
 /// G-004: nothing that is reflected can run.
 #[actix_rt::test]
 async fn reflected_text_is_escaped_everywhere() {

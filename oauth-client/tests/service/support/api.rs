@@ -222,15 +222,15 @@ async fn create(api: Data<Api>, request: HttpRequest, body: Json<Value>) -> Http
 }
 
 /// The place of the document whose version the request names, or the refusal.
-fn guarded(api: &Api, id: &str, etag: Option<String>) -> Result<usize, HttpResponse> {
+fn guarded(api: &Api, id: &str, etag: Option<String>) -> Result<usize, Box<HttpResponse>> {
     let state = api.state();
     let Some(place) = state.people.iter().position(|document| document["_id"] == id) else {
-        return Err(error(StatusCode::NOT_FOUND, "not found"));
+        return Err(Box::new(error(StatusCode::NOT_FOUND, "not found")));
     };
     match etag {
-        None => Err(error(StatusCode::PRECONDITION_REQUIRED, "To edit a document its etag must be provided")),
+        None => Err(Box::new(error(StatusCode::PRECONDITION_REQUIRED, "To edit a document its etag must be provided"))),
         Some(etag) if state.people[place]["_etag"] != *etag => {
-            Err(error(StatusCode::PRECONDITION_FAILED, "Client and server etags don't match"))
+            Err(Box::new(error(StatusCode::PRECONDITION_FAILED, "Client and server etags don't match")))
         }
         Some(_) => Ok(place),
     }
@@ -243,7 +243,7 @@ async fn change(api: Data<Api>, request: HttpRequest, id: Path<String>, body: Js
     let etag = note(&api, &request, body.0.clone());
     let place = match guarded(&api, &id, etag) {
         Ok(place) => place,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let issues = issues(&body, false);
     if !issues.is_empty() {
@@ -260,7 +260,7 @@ async fn delete(api: Data<Api>, request: HttpRequest, id: Path<String>) -> HttpR
     let etag = note(&api, &request, Value::Null);
     match guarded(&api, &id, etag) {
         Ok(place) => drop(api.state().people.remove(place)),
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     }
     HttpResponse::NoContent().finish()
 }
