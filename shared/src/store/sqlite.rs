@@ -120,7 +120,8 @@ impl Sqlite {
         Ok(())
     }
 
-    /// A point read on the calling thread: a few microseconds, so cheaper here than a hop to another thread.
+    /// A point read on the calling thread: a few microseconds, so cheaper here than a hop to another thread. A transaction
+    /// that a read begins, to see one state in several statements, ends with it.
     pub fn read_now<T, E: From<StoreError>>(&self, read: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         self.with_connection(|connection| read(connection))
     }
@@ -153,17 +154,20 @@ impl Sqlite {
         &self,
         read: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        CONNECTIONS.with_borrow_mut(|connections| {
-            let place = match connections.iter().position(|(number, _)| *number == self.inner.number) {
-                Some(place) => place,
-                None => {
-                    let connection = read_connection(&self.inner.path).map_err(StoreError::from)?;
-                    connections.push((self.inner.number, connection));
-                    connections.len() - 1
-                }
-            };
-            read(&mut connections[place].1)
-        })
+        let kept = CONNECTIONS.with_borrow_mut(|connections| {
+            let place = connections.iter().position(|(number, _)| *number == self.inner.number)?;
+            Some(connections.swap_remove(place).1)
+        });
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => read_connection(&self.inner.path).map_err(StoreError::from)?,
+        };
+        let result = read(&mut connection);
+        // An old snapshot must not outlive its read. A connection that can't end it is closed, as after a panic.
+        if connection.is_autocommit() || run(&connection, "COMMIT").is_ok() {
+            CONNECTIONS.with_borrow_mut(|connections| connections.push((self.inner.number, connection)));
+        }
+        result
     }
 
     /// A list or scan on one of a few reader threads; interrupted at `limit` with [`StoreError::Deadline`].
@@ -370,5 +374,19 @@ mod tests {
             .read(Duration::from_secs(5), |connection| Ok(connection.query_row("SELECT 1", [], |row| row.get(0))?))
             .await;
         assert_eq!(quick.unwrap(), 1);
+    }
+
+    #[actix_rt::test]
+    async fn a_transaction_of_an_interrupted_read_ends_with_it_and_the_next_read_sees_what_is_new() {
+        let (_folder, store) = open();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let read = |connection: &Connection| -> Result<i64, StoreError> {
+            connection.execute_batch("BEGIN; SELECT * FROM item")?;
+            Ok(connection.query_row(endless, [], |row| row.get(0))?)
+        };
+        assert!(matches!(store.read_now_within(10_000, read), Err(StoreError::Deadline)));
+        insert(&store, "new").await.unwrap();
+        assert_eq!(names(&store), ["new"]);
+        assert!(matches!(store.read_now_within(10_000, read), Err(StoreError::Deadline)));
     }
 }

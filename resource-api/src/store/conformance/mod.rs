@@ -73,7 +73,7 @@ pub(super) type Store = Arc<dyn DocumentStore>;
 const NONE: [i32; 0] = [];
 
 /// `"-a b"`: descending on `a`, then ascending on `b`.
-fn index(keys: &str) -> Index {
+pub(super) fn index(keys: &str) -> Index {
     let keys = keys
         .split(' ')
         .map(|key| match key.strip_prefix('-') {
@@ -85,11 +85,11 @@ fn index(keys: &str) -> Index {
 }
 
 /// As unique rules of a schema make them.
-fn unique(keys: &str) -> Index {
+pub(super) fn unique(keys: &str) -> Index {
     Index { unique: true, sparse: true, ..index(keys) }
 }
 
-fn domain(source: &str, indexes: Vec<Index>) -> Domain {
+pub(super) fn domain(source: &str, indexes: Vec<Index>) -> Domain {
     let text = serde_json::json!({ "DOMAIN": { "things": { "datasource": { "source": source } } } }).to_string();
     let mut domain = parse(Format::Json, &text).unwrap();
     Arc::get_mut(&mut domain.resources["things"]).unwrap().indexes = indexes;
@@ -130,7 +130,7 @@ fn all() -> Find {
     Find { filter: Filter::All, sort: Sort::new(), skip: 0, limit: None, count: true }
 }
 
-fn by(sort: &str) -> Sort {
+pub(super) fn by(sort: &str) -> Sort {
     sort.split(' ')
         .map(|key| match key.strip_prefix('-') {
             Some(key) => (key.to_owned(), Direction::Descending),

@@ -1,5 +1,6 @@
 //! Which tables exist: one for each source, one for each of its indexes, and the SQL that reads and writes them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -8,9 +9,9 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use shared::store::StoreError;
 
-use super::Malformed;
 use super::entries::{self, Entries};
 use super::path::Component;
+use super::{Malformed, key};
 use crate::domain::{Index, IndexDirection};
 use crate::query::mongo_syntax::parse_trusted;
 use crate::query::{Filter, FilterError};
@@ -127,29 +128,56 @@ pub(super) struct Tree {
     pub sparse: bool,
     /// Long keys are shortened.
     pub shortens: bool,
+    /// Behind equal keys the ids descend, as the last component does: a sort's `_id` has the last direction.
+    pub id_descending: bool,
     /// Rows of the source's table, by key and id; parameters: from, to (exclusive), limit, offset.
     pub ascending: String,
     pub descending: String,
     /// Key of the `_id` and row; parameters: from, to.
     pub ids: String,
     pub count: String,
-    /// Counts no further than the third parameter.
-    pub count_some: String,
+    /// The documents themselves; parameters: from, to, limit.
+    pub first_ascending: String,
+    pub first_descending: String,
 }
 
 impl Tree {
-    fn new(components: Vec<Component>, sparse: bool, table: &str, key: &str, order: [&str; 2], row: &str) -> Self {
-        let range = format!("FROM {table} WHERE {key} >= ?1 AND {key} < ?2");
-        let [ascending, descending] = order;
+    /// The documents of `table` by `_id`.
+    fn of_ids(table: &str) -> Self {
+        let range = format!("FROM {table} WHERE id >= ?1 AND id < ?2");
         Self {
-            components,
-            sparse,
-            shortens: row == "doc",
-            ascending: format!("SELECT {row} {range} ORDER BY {ascending} LIMIT ?3 OFFSET ?4"),
-            descending: format!("SELECT {row} {range} ORDER BY {descending} LIMIT ?3 OFFSET ?4"),
-            ids: format!("SELECT id, {row} {range}"),
+            components: vec![Component::new("_id", false)],
+            sparse: false,
+            shortens: false,
+            id_descending: false,
+            ascending: format!("SELECT rowid {range} ORDER BY id LIMIT ?3 OFFSET ?4"),
+            descending: format!("SELECT rowid {range} ORDER BY id DESC LIMIT ?3 OFFSET ?4"),
+            first_ascending: format!("SELECT body {range} ORDER BY id LIMIT ?3"),
+            first_descending: format!("SELECT body {range} ORDER BY id DESC LIMIT ?3"),
+            ids: format!("SELECT id, rowid {range}"),
             count: format!("SELECT count(*) {range}"),
-            count_some: format!("SELECT count(*) FROM (SELECT 1 {range} LIMIT ?3)"),
+        }
+    }
+
+    /// The documents of `table` by the keys in `index`.
+    fn of_keys(definition: &Definition, index: &str, table: &str) -> Self {
+        let range = format!("FROM {index} WHERE key >= ?1 AND key < ?2");
+        // An outer join leaves a hole where a document is missing, which is then noticed.
+        let first = format!(
+            "SELECT body FROM {index} AS i LEFT JOIN {table} AS d ON d.rowid = i.doc WHERE key >= ?1 AND key < ?2"
+        );
+        let components = definition.components();
+        Self {
+            id_descending: components.last().is_some_and(|component| component.descending),
+            components,
+            sparse: definition.sparse,
+            shortens: true,
+            ascending: format!("SELECT doc {range} ORDER BY key, id LIMIT ?3 OFFSET ?4"),
+            descending: format!("SELECT doc {range} ORDER BY key DESC, id DESC LIMIT ?3 OFFSET ?4"),
+            first_ascending: format!("{first} ORDER BY key, i.id LIMIT ?3"),
+            first_descending: format!("{first} ORDER BY key DESC, i.id DESC LIMIT ?3"),
+            ids: format!("SELECT id, doc {range}"),
+            count: format!("SELECT count(*) {range}"),
         }
     }
 }
@@ -183,6 +211,11 @@ impl IndexTable {
         entries::of(body, &self.tree.components, self.tree.sparse)
     }
 
+    /// The key of an `_id` as it is stored here.
+    pub(super) fn id<'k>(&self, id: &'k [u8]) -> Cow<'k, [u8]> {
+        if self.tree.id_descending { Cow::Owned(key::inverted(id)) } else { Cow::Borrowed(id) }
+    }
+
     /// The first path, to name in a conflict.
     pub(super) fn field(&self) -> &str {
         self.tree.components.first().map_or("", |component| &component.field)
@@ -202,7 +235,7 @@ impl Source {
         let table = source_table(number);
         Self {
             number,
-            ids: Tree::new(vec![Component::new("_id", false)], false, &table, "id", ["id", "id DESC"], "rowid"),
+            ids: Tree::of_ids(&table),
             indexes,
             sql: SourceSql {
                 body_by_id: format!("SELECT body FROM {table} WHERE id = ?1"),
@@ -221,12 +254,11 @@ impl Source {
 
     fn index(source: i64, number: i64, definition: Definition, built: bool) -> Result<IndexTable, StoreError> {
         let table = index_table(source, number);
-        let order = ["key, id", "key DESC, id DESC"];
         let corrupt = |error| StoreError::Corrupt(format!("the filter of an index: {error}"));
         Ok(IndexTable {
             number,
             partial: definition.filter().map_err(corrupt)?,
-            tree: Tree::new(definition.components(), definition.sparse, &table, "key", order, "doc"),
+            tree: Tree::of_keys(&definition, &table, &source_table(source)),
             built,
             unique: definition.unique,
             insert: format!("INSERT OR IGNORE INTO {table} (key, id, doc) VALUES (?1, ?2, ?3)"),

@@ -12,9 +12,8 @@ use super::sort::{self, SortedPage, order};
 use crate::query::{Direction, Filter, Find, Sort};
 use crate::store::Found;
 
-/// Costs in steps of an index; measured: a document looked up by its row is some twenty of them, in a scan some ten.
-const LOOK_UP: u64 = 20;
-const SCAN: u64 = 10;
+/// A document met in a scan costs about half of one looked up by its row.
+const SCANNED_FOR_ONE: u64 = 2;
 
 /// Why there is no result.
 #[derive(Debug)]
@@ -51,15 +50,14 @@ impl From<Halt> for StoreError {
     }
 }
 
-/// The page that `find` asks for, unless it costs more than `allowance`, in steps of an index.
+/// The page that `find` asks for, unless more documents than `allowance` have to be looked up.
 pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowance: u64) -> Result<Found, Halt> {
-    in_snapshot(connection, || {
-        let order = order(&find.sort);
-        let mut search = Search { connection, source, filter: &find.filter, order: &order, allowance };
-        let marks = marks(connection, source)?;
-        let plan = plan(source, &marks, &find.filter, &order)?;
-        search.page(&plan, find)
-    })
+    // All statements see one state of the file, whatever the writer does meanwhile; the end of the read ends it.
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let order = order(&find.sort);
+    let mut search = Search { connection, source, filter: &find.filter, order: &order, allowance };
+    let plan = plan(source, &marks(connection, source)?, &find.filter, &order)?;
+    search.page(&plan, find)
 }
 
 /// The rows of all documents that satisfy `filter`, within a transaction of the caller.
@@ -101,17 +99,6 @@ fn marks(connection: &Connection, source: &Source) -> Result<Vec<(i64, i64)>, ru
         .collect()
 }
 
-/// Statements inside see one state of the file, whatever the writer does meanwhile.
-fn in_snapshot<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Halt>) -> Result<T, Halt> {
-    connection.prepare_cached("BEGIN")?.execute([])?;
-    let result = work();
-    // Nothing was written; an interrupted read may have ended the transaction already.
-    if !connection.is_autocommit() {
-        connection.prepare_cached("COMMIT")?.execute([])?;
-    }
-    result
-}
-
 struct Search<'a> {
     connection: &'a Connection,
     source: &'a Source,
@@ -125,14 +112,15 @@ impl Search<'_> {
         let (skip, limit) = (find.skip, find.limit.unwrap_or(u64::MAX));
         if *self.filter == Filter::All {
             let documents = documents(self.connection, self.source)?;
-            let rows = match &plan.ordered {
+            let items = match &plan.ordered {
                 Some(access) => self.walk(access, skip, limit)?,
                 None => {
-                    self.spend(documents.saturating_mul(SCAN))?;
-                    self.sorted_scan(skip, limit)?.0
+                    self.spend(documents / SCANNED_FOR_ONE)?;
+                    let (rows, _) = self.sorted_scan(skip, limit)?;
+                    self.bodies(&rows)?
                 }
             };
-            return self.found(&rows, find.count.then_some(documents));
+            return Ok(Found { items, total: find.count.then_some(documents) });
         }
         let Some(access) = &plan.search else {
             return match &plan.ordered {
@@ -141,7 +129,7 @@ impl Search<'_> {
                     self.found(&rows.unwrap_or_default(), None)
                 }
                 _ => {
-                    self.spend(documents(self.connection, self.source)?.saturating_mul(SCAN))?;
+                    self.spend(documents(self.connection, self.source)? / SCANNED_FOR_ONE)?;
                     let (rows, total) = self.sorted_scan(skip, limit)?;
                     self.found(&rows, find.count.then_some(total))
                 }
@@ -169,15 +157,15 @@ impl Search<'_> {
 
     /// The part of the index is the result, in order.
     fn exact_page(&mut self, access: &Access<'_>, skip: u64, limit: u64, count: bool) -> Result<Found, Halt> {
-        let rows = self.walk(access, skip, limit)?;
-        let found = rows.len() as u64;
+        let items = self.walk(access, skip, limit)?;
+        let found = items.len() as u64;
         let total = match (count, found < limit && (found > 0 || skip == 0)) {
             (false, _) => None,
             // The last page tells the total.
             (true, true) => Some(skip + found),
             (true, false) => Some(self.count(access)?),
         };
-        self.found(&rows, total)
+        Ok(Found { items, total })
     }
 
     /// Whether looking at documents in their order until the page is full promises to be much cheaper than sorting all
@@ -193,7 +181,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn count(&mut self, access: &Access<'_>) -> Result<u64, Halt> {
+    fn count(&self, access: &Access<'_>) -> Result<u64, Halt> {
         let mut total = 0;
         for range in &access.ranges {
             total += self.count_range(access.tree, range)?;
@@ -201,24 +189,15 @@ impl Search<'_> {
         Ok(total)
     }
 
-    fn count_range(&mut self, tree: &Tree, range: &Range) -> Result<u64, Halt> {
-        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
-        let counted = if self.allowance == u64::MAX {
-            self.connection.prepare_cached(&tree.count)?.query_row((&range.from, &range.to), count)?
-        } else {
-            let most = i64::try_from(self.allowance).unwrap_or(i64::MAX).saturating_add(1);
-            self.connection.prepare_cached(&tree.count_some)?.query_row((&range.from, &range.to, most), count)?
-        };
-        let counted = counted.max(0).cast_unsigned();
-        if self.allowance != u64::MAX {
-            self.spend(counted)?;
-        }
-        Ok(counted)
+    fn count_range(&self, tree: &Tree, range: &Range) -> Result<u64, Halt> {
+        let mut count = self.connection.prepare_cached(&tree.count)?;
+        let counted: i64 = count.query_row((&range.from, &range.to), |row| row.get(0))?;
+        Ok(counted.max(0).cast_unsigned())
     }
 
-    /// Rows of an exact part in its order.
-    fn walk(&mut self, access: &Access<'_>, mut skip: u64, limit: u64) -> Result<Vec<i64>, Halt> {
-        let mut rows = Vec::new();
+    /// Documents of an exact part in its order.
+    fn walk(&mut self, access: &Access<'_>, mut skip: u64, limit: u64) -> Result<Vec<RawDocumentBuf>, Halt> {
+        let mut items = Vec::new();
         for range in access.ranges_in_order() {
             if skip > 0 && access.ranges.len() > 1 {
                 let count = self.count_range(access.tree, range)?;
@@ -227,20 +206,40 @@ impl Search<'_> {
                     continue;
                 }
             }
-            let left = limit.saturating_sub(rows.len() as u64);
+            let left = limit.saturating_sub(items.len() as u64);
             if left == 0 {
                 break;
             }
-            self.spend(skip)?;
-            let mut statement = statement(self.connection, access)?;
-            let mut found = statement.query((&range.from, &range.to, sql_limit(left), sql_limit(skip)))?;
-            while let Some(row) = found.next()? {
-                rows.push(row.get(0)?);
+            if skip == 0 {
+                self.first(access, range, left, &mut items)?;
+            } else {
+                // What is skipped is passed over in the index, without a look at the documents.
+                let mut statement = rows_in_order(self.connection, access)?;
+                let found = statement.query((&range.from, &range.to, sql_limit(left), sql_limit(skip)))?;
+                let rows: Vec<i64> = found.mapped(|row| row.get(0)).collect::<Result<_, _>>()?;
+                items.append(&mut self.bodies(&rows)?);
+                skip = 0;
             }
-            skip = 0;
         }
-        self.spend(rows.len() as u64 * LOOK_UP)?;
-        Ok(rows)
+        self.spend(items.len() as u64)?;
+        Ok(items)
+    }
+
+    fn first(
+        &self,
+        access: &Access<'_>,
+        range: &Range,
+        limit: u64,
+        items: &mut Vec<RawDocumentBuf>,
+    ) -> Result<(), Halt> {
+        let (tree, descending) = (access.tree, access.walk == Some(Direction::Descending));
+        let sql = if descending { &tree.first_descending } else { &tree.first_ascending };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut found = statement.query((&range.from, &range.to, sql_limit(limit)))?;
+        while let Some(row) = found.next()? {
+            items.push(document(blob(row, 0)?)?.to_owned());
+        }
+        Ok(())
     }
 
     /// Rows in order, each document asked, until the page is full; `None` if that takes looking at more than `most`.
@@ -254,14 +253,14 @@ impl Search<'_> {
         let mut rows = Vec::new();
         let mut bodies = Bodies::new(self.connection, self.source)?;
         for range in access.ranges_in_order() {
-            let mut statement = statement(self.connection, access)?;
+            let mut statement = rows_in_order(self.connection, access)?;
             let mut found = statement.query((&range.from, &range.to, -1, 0))?;
             while (rows.len() as u64) < limit
                 && let Some(row) = found.next()?
             {
                 let Some(left) = most.checked_sub(1) else { return Ok(None) };
                 most = left;
-                self.spend(LOOK_UP)?;
+                self.spend(1)?;
                 let row = row.get(0)?;
                 if bodies.with(row, |body| Ok(self.filter.matches_raw(body)))? {
                     match skip {
@@ -279,15 +278,13 @@ impl Search<'_> {
         let mut rows = Vec::new();
         for range in &access.ranges {
             let mut statement = self.connection.prepare_cached(&access.tree.ascending)?;
-            let most = if self.allowance == u64::MAX { -1 } else { sql_limit(self.allowance / LOOK_UP + 1) };
-            let mut found = statement.query((&range.from, &range.to, most, 0))?;
+            let most = sql_limit(self.allowance.saturating_add(1));
             let before = rows.len();
+            let mut found = statement.query((&range.from, &range.to, most, 0))?;
             while let Some(row) = found.next()? {
                 rows.push(row.get(0)?);
             }
-            if self.allowance != u64::MAX {
-                self.spend((rows.len() - before) as u64 * LOOK_UP)?;
-            }
+            self.spend((rows.len() - before) as u64)?;
         }
         rows.sort_unstable();
         if access.repeats {
@@ -304,8 +301,9 @@ impl Search<'_> {
             for range in &access.ranges {
                 let mut statement = self.connection.prepare_cached(&access.tree.ids)?;
                 let mut found = statement.query((&range.from, &range.to))?;
+                let invert = access.tree.id_descending != id.descending;
                 while let Some(row) = found.next()? {
-                    page.add_by_id(blob(row, 0)?, id, row.get(1)?)?;
+                    page.add_by_id(blob(row, 0)?, invert, row.get(1)?)?;
                 }
             }
             return Ok(page.finish());
@@ -336,7 +334,7 @@ impl Search<'_> {
         let (order, mut sort_key) = (self.order, Vec::new());
         self.scan(|row, id, body| {
             if let [by_id] = order {
-                return page.add_by_id(id, by_id, row);
+                return page.add_by_id(id, by_id.descending, row);
             }
             sort_key.clear();
             for component in order {
@@ -361,16 +359,16 @@ impl Search<'_> {
     }
 
     fn found(&self, rows: &[i64], total: Option<u64>) -> Result<Found, Halt> {
+        Ok(Found { items: self.bodies(rows)?, total })
+    }
+
+    fn bodies(&self, rows: &[i64]) -> Result<Vec<RawDocumentBuf>, Halt> {
         let mut bodies = Bodies::new(self.connection, self.source)?;
-        let mut items = Vec::with_capacity(rows.len());
-        for row in rows {
-            items.push(bodies.get(*row)?);
-        }
-        Ok(Found { items, total })
+        rows.iter().map(|row| bodies.with(*row, |body| Ok(body.to_owned()))).collect()
     }
 }
 
-fn statement<'c>(connection: &'c Connection, access: &Access<'_>) -> Result<CachedStatement<'c>, rusqlite::Error> {
+fn rows_in_order<'c>(connection: &'c Connection, access: &Access<'_>) -> Result<CachedStatement<'c>, rusqlite::Error> {
     let descending = access.walk == Some(Direction::Descending);
     connection.prepare_cached(if descending { &access.tree.descending } else { &access.tree.ascending })
 }
@@ -404,9 +402,5 @@ impl<'c> Bodies<'c> {
             Some(row) => Ok(look(document(blob(row, 0)?)?)?),
             None => Err(Halt::Store(StoreError::Corrupt("an index names a document that is not there".to_owned()))),
         }
-    }
-
-    fn get(&mut self, row: i64) -> Result<RawDocumentBuf, Halt> {
-        self.with(row, |body| Ok(body.to_owned()))
     }
 }

@@ -81,6 +81,11 @@ pub(super) fn shorten(key: &mut Vec<u8>, start: usize) -> bool {
     long
 }
 
+/// The key in a descending place.
+pub(super) fn inverted(key: &[u8]) -> Vec<u8> {
+    key.iter().map(|byte| !byte).collect()
+}
+
 /// The least bytes above all keys that begin with `prefix`.
 pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
     let mut next = prefix.to_vec();

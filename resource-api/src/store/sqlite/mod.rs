@@ -22,6 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bson::Bson;
 use bson::raw::RawDocumentBuf;
+use rusqlite::Connection;
 use shared::store::{Sqlite, StoreError};
 
 use self::catalogue::{Catalogue, MIGRATIONS};
@@ -31,8 +32,10 @@ use super::{DocumentStore, Found, Outcome, Write};
 use crate::domain::Domain;
 use crate::query::{Filter, Find};
 
-/// What a list may cost on the calling thread, in steps of an index: some 200 µs. More goes to a reader thread.
-const ALLOWANCE: u64 = 4000;
+/// Documents that a list may look up on the calling thread, and steps it may make through indexes: some 200 µs in all.
+/// What takes more goes to a reader thread.
+const FEW_DOCUMENTS: u64 = 200;
+const FEW_STEPS: u32 = 20_000;
 /// Longer pages go to a reader thread at once.
 const SHORT_PAGE: u64 = 100;
 
@@ -106,8 +109,9 @@ impl DocumentStore for SqliteDocuments {
             return Ok(Found { items: Vec::new(), total: find.count.then_some(0) });
         };
         if find.limit.is_some_and(|limit| limit <= SHORT_PAGE) {
-            match self.sqlite.read_now(|connection| find::find(connection, &source, find, ALLOWANCE)) {
-                Err(Halt::Costly) => {}
+            let soon = |connection: &Connection| find::find(connection, &source, find, FEW_DOCUMENTS);
+            match self.sqlite.read_now_within(FEW_STEPS, soon) {
+                Err(Halt::Costly | Halt::Store(StoreError::Deadline)) => {}
                 result => return Ok(result?),
             }
         }

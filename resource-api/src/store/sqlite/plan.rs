@@ -1,5 +1,7 @@
 //! How to find what a filter wants: which index to search, between which keys, and what that already tells.
 
+use std::cmp::Reverse;
+
 use super::Malformed;
 use super::bounds::{self, Points};
 use super::catalogue::{INCOMPLETE, LONG, MULTIKEY, Source, Tree};
@@ -39,9 +41,9 @@ pub(super) struct Access<'s> {
 
 impl Access<'_> {
     /// The higher, the less is left to do.
-    fn rank(&self) -> (bool, bool, usize, bool, bool, std::cmp::Reverse<usize>) {
-        let ranges = std::cmp::Reverse(self.ranges.len());
-        (self.single, self.exact, self.known, self.between, self.walk.is_some(), ranges)
+    fn rank(&self) -> (bool, bool, usize, bool, bool, Reverse<(usize, usize)>) {
+        let size = (self.ranges.len(), self.tree.components.len());
+        (self.single, self.exact, self.known, self.between, self.walk.is_some(), Reverse(size))
     }
 
     /// The ranges as `walk` takes them.
@@ -167,9 +169,9 @@ impl<'f> Conjunction<'f> {
         } else if multikey {
             // Only the ids behind one key are in order.
             let one_key = components.len() == 1 && ranges.len() == 1 && known == 1;
-            direction(&[], &[true], sort).filter(|_| one_key)
+            direction(&[], &[], tree.id_descending, sort).filter(|_| one_key)
         } else {
-            direction(components, &constant, sort)
+            direction(components, &constant, tree.id_descending, sort)
         };
         Ok(Access {
             exact: !self.more && settled.iter().all(|settled| *settled),
@@ -252,11 +254,16 @@ fn range(prefix: Vec<u8>, interval: Option<&Range>) -> Range {
 
 /// The way to walk keys of these components so that documents come in the order of `sort`. Components with one known value
 /// count in neither.
-fn direction(components: &[Component], constant: &[bool], sort: &[Component]) -> Option<Direction> {
+fn direction(
+    components: &[Component],
+    constant: &[bool],
+    id_descending: bool,
+    sort: &[Component],
+) -> Option<Direction> {
     let is_constant = |field: &str| {
         components.iter().zip(constant).any(|(component, constant)| *constant && component.field == field)
     };
-    let id = Component::new("_id", false);
+    let id = Component::new("_id", id_descending);
     let varying = components.iter().zip(constant).filter(|(_, constant)| !**constant).map(|(component, _)| component);
     let mut keys = varying.chain(std::iter::once(&id));
     let mut direction = None;

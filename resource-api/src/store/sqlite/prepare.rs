@@ -116,11 +116,11 @@ fn build(connection: &Connection, source: i64, number: i64) -> Result<bool, Stor
     let mut found = scan.query((built_to, BATCH))?;
     let mut last = None;
     while let Some(row) = found.next()? {
-        let id = blob(row, 1)?;
+        let id = index.id(blob(row, 1)?);
         let row_number: i64 = row.get(0)?;
         let keys = index.entries(document(blob(row, 2)?)?)?;
         for key in &keys.keys {
-            insert.execute((key, id, row_number))?;
+            insert.execute((key, &*id, row_number))?;
         }
         mark(connection, index, &keys)?;
         last = Some(row_number);

@@ -148,13 +148,8 @@ impl SortedPage {
     }
 
     /// Sorted by the id alone, whose key is at hand.
-    pub(super) fn add_by_id(&mut self, id: &[u8], component: &Component, row: i64) -> Result<(), StoreError> {
-        if component.descending {
-            let inverted: Vec<u8> = id.iter().map(|byte| !byte).collect();
-            self.add(&inverted, row)
-        } else {
-            self.add(id, row)
-        }
+    pub(super) fn add_by_id(&mut self, id: &[u8], invert: bool, row: i64) -> Result<(), StoreError> {
+        if invert { self.add(&key::inverted(id), row) } else { self.add(id, row) }
     }
 
     pub(super) fn finish(self) -> (Vec<i64>, u64) {

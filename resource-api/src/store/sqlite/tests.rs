@@ -1,14 +1,216 @@
 //! The embedded store against the suite, and what is its own: plans, limits, files.
 #![allow(clippy::unwrap_used)]
 
+use bson::{Document, doc};
+use rusqlite::Connection;
+
+use super::catalogue::Source;
+use super::plan::plan;
 use super::*;
-use crate::store::conformance::{Store, document_store_conformance};
+use crate::domain::Index;
+use crate::query::{Direction, Test};
+use crate::store::conformance::{Store, by, document_store_conformance, domain, index, unique};
 
 async fn empty() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(folder.path().join("test.db")).unwrap();
-    let store = SqliteDocuments::open(sqlite, Duration::from_secs(30)).unwrap();
+    let store = open(&folder);
     (folder, Arc::new(store))
 }
 
+fn open(folder: &tempfile::TempDir) -> SqliteDocuments {
+    let sqlite = Sqlite::open(folder.path().join("test.db")).unwrap();
+    SqliteDocuments::open(sqlite, Duration::from_secs(30)).unwrap()
+}
+
 document_store_conformance!(empty);
+
+async fn fill(store: &SqliteDocuments, documents: impl IntoIterator<Item = Document>) {
+    let insert = |document| Write::Insert { source: "things".to_owned(), document };
+    let outcome = store.commit(documents.into_iter().map(insert).collect()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+}
+
+async fn with_indexes(indexes: Vec<Index>) -> (tempfile::TempDir, SqliteDocuments) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.prepare(&domain("things", indexes)).await.unwrap();
+    (folder, store)
+}
+
+fn all() -> Find {
+    Find { filter: Filter::All, sort: Vec::new(), skip: 0, limit: Some(5), count: true }
+}
+
+fn source(store: &SqliteDocuments) -> Arc<Source> {
+    store.catalogue.get("things").unwrap()
+}
+
+fn read<T>(store: &SqliteDocuments, read: impl FnOnce(&Connection) -> T) -> T {
+    store.sqlite.read_now(|connection| Ok::<T, StoreError>(read(connection))).unwrap()
+}
+
+/// How SQLite carries a statement out.
+fn explain(store: &SqliteDocuments, sql: &str) -> String {
+    read(store, |connection| {
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let (mut steps, mut told) = (explain.raw_query(), Vec::new());
+        while let Some(step) = steps.next().unwrap() {
+            told.push(step.get::<_, String>(3).unwrap());
+        }
+        told.join("; ")
+    })
+}
+
+#[actix_rt::test]
+async fn sqlite_searches_the_index_and_sorts_nothing() {
+    let (_folder, store) = with_indexes(vec![index("country -population")]).await;
+    let source = source(&store);
+    let tree = &source.indexes[0].tree;
+    for sql in [&tree.ascending, &tree.descending, &tree.count, &tree.ids] {
+        assert_eq!(explain(&store, sql), "SEARCH ix_1_1 USING PRIMARY KEY (key>? AND key<?)", "{sql}");
+    }
+    assert_eq!(explain(&store, &source.sql.body_by_row), "SEARCH doc_1 USING INTEGER PRIMARY KEY (rowid=?)");
+    assert_eq!(explain(&store, &source.sql.body_by_id), "SEARCH doc_1 USING INDEX sqlite_autoindex_doc_1_1 (id=?)");
+    for sql in [&tree.first_ascending, &tree.first_descending] {
+        let expected =
+            "SEARCH i USING PRIMARY KEY (key>? AND key<?); SEARCH d USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
+        assert_eq!(explain(&store, sql), expected);
+    }
+    for sql in [&source.ids.ascending, &source.ids.descending] {
+        let expected = "SEARCH doc_1 USING COVERING INDEX sqlite_autoindex_doc_1_1 (id>? AND id<?)";
+        assert_eq!(explain(&store, sql), expected);
+    }
+}
+
+/// The planner's choice: what is searched, whether that is all, and the way that gives the order.
+#[actix_rt::test]
+async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
+    let (_folder, store) =
+        with_indexes(vec![index("country -population"), index("population"), index("country"), unique("code")]).await;
+    let up = Some(Direction::Ascending);
+    let down = Some(Direction::Descending);
+    let at = || Filter::equal("country", "AT");
+    let large = || Filter::field("population", Test::Gt(1000.into()));
+    let other = || Filter::equal("name", "Wien");
+    let cases = [
+        (at(), "_id", "country", true, up),
+        (at(), "-_id", "country", true, down),
+        (at(), "country", "country", true, up),
+        (at(), "-population", "country -population", true, up),
+        (at(), "population", "country -population", true, down),
+        (at(), "name", "country", true, None),
+        (at().and(large()), "-country -population", "country -population", true, up),
+        (at().and(large()), "country population", "country -population", true, down),
+        (at().and(large()), "-country", "country -population", true, None),
+        (at().and(other()), "_id", "country", false, up),
+        (large(), "population", "population", true, up),
+        (large(), "_id", "population", true, None),
+        (large().and(other()), "-population", "population", false, down),
+        (Filter::equal("_id", 1).and(at()), "name", "_id", false, up),
+        (Filter::one_of("_id", [1.into(), 2.into()]), "-_id", "_id", true, down),
+        (Filter::equal("code", 5).and(at()), "name", "code", false, up),
+        (Filter::equal("country", Bson::Null), "_id", "country", false, None),
+        (other(), "_id", "", false, None),
+        (Filter::Or(vec![at(), large()]), "_id", "", false, None),
+        (Filter::equal("code", Bson::Null), "_id", "", false, None),
+        (Filter::field("country", Test::Ne("AT".into())), "_id", "", false, None),
+    ];
+    let source = source(&store);
+    for (filter, sort, searched, exact, walk) in cases {
+        let order = sort::order(&by(sort));
+        let plan = plan(&source, &[], &filter, &order).unwrap();
+        let found = plan.search.map(|access| {
+            let sign = |descending| if descending { "-" } else { "" };
+            let components = access.tree.components.iter();
+            let keys: Vec<_> = components.map(|part| format!("{}{}", sign(part.descending), part.field)).collect();
+            (keys.join(" "), access.exact, access.walk)
+        });
+        assert_eq!(found.unwrap_or_default(), (searched.to_owned(), exact, walk), "{filter:?} by {sort}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_query_over_its_time_limit_ends_with_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(folder.path().join("test.db")).unwrap();
+    let store = SqliteDocuments::open(sqlite, Duration::from_millis(1)).unwrap();
+    fill(&store, (0..20_000).map(|id| doc! { "_id": id, "n": id % 7 })).await;
+    let scan = Find { filter: Filter::equal("n", 3), ..all() };
+    assert!(matches!(store.find("things", &scan).await, Err(StoreError::Deadline)));
+    assert_eq!(store.find("things", &all()).await.unwrap().total, Some(20_000));
+}
+
+#[actix_rt::test]
+async fn documents_indexes_and_totals_are_there_after_a_restart() {
+    let (folder, store) = with_indexes(vec![index("n"), unique("name")]).await;
+    fill(&store, (0..30).map(|id| doc! { "_id": id, "n": id % 3, "name": id })).await;
+    drop(store);
+    let store = open(&folder);
+    assert_eq!(store.find("things", &all()).await.unwrap().total, Some(30));
+    let find = Find { filter: Filter::equal("n", 1), ..all() };
+    assert_eq!(store.find("things", &find).await.unwrap().total, Some(10));
+    assert_eq!(source(&store).indexes.len(), 2);
+    let taken = Write::Insert { source: "things".to_owned(), document: doc! { "_id": 100, "name": 7 } };
+    assert!(matches!(store.commit(vec![taken]).await.unwrap(), Outcome::Conflict { .. }));
+    store.ping().await.unwrap();
+}
+
+/// A stop while an index is built must leave no wrong answers, and the next start goes on where it ended.
+#[actix_rt::test]
+async fn an_index_that_is_not_yet_whole_is_not_searched_and_the_next_start_finishes_it() {
+    let (folder, store) = with_indexes(vec![index("n")]).await;
+    fill(&store, (0..2500).map(|id| doc! { "_id": id, "n": id % 5 })).await;
+    let undone = "UPDATE document_index SET built_to = 1000; DELETE FROM ix_1_1 WHERE doc > 1000";
+    store.sqlite.write(move |connection| Ok::<_, StoreError>(connection.execute_batch(undone)?)).await.unwrap();
+    drop(store);
+    let store = open(&folder);
+    let find = Find { filter: Filter::equal("n", 1), ..all() };
+    assert!(!source(&store).indexes[0].built);
+    assert_eq!(store.find("things", &find).await.unwrap().total, Some(500));
+    fill(&store, [doc! { "_id": 9000, "n": 1 }]).await;
+    store.prepare(&domain("things", vec![index("n")])).await.unwrap();
+    assert!(source(&store).indexes[0].built);
+    assert_eq!(store.find("things", &find).await.unwrap().total, Some(501));
+    let keys: i64 =
+        read(&store, |connection| connection.query_row("SELECT count(*) FROM ix_1_1", [], |row| row.get(0)).unwrap());
+    assert_eq!(keys, 2501);
+}
+
+#[actix_rt::test]
+async fn an_index_with_keys_left_out_is_not_searched() {
+    let (_folder, store) = with_indexes(vec![index("a b")]).await;
+    let long: Vec<i32> = (0..100).collect();
+    fill(&store, [doc! { "_id": 1, "a": &long, "b": &long }, doc! { "_id": 2, "a": 99, "b": 99 }]).await;
+    let find = Find { filter: Filter::equal("a", 99).and(Filter::equal("b", 99)), ..all() };
+    assert_eq!(store.find("things", &find).await.unwrap().total, Some(2));
+}
+
+#[actix_rt::test]
+async fn nothing_is_left_in_an_index_when_its_documents_are_gone() {
+    let (_folder, store) = with_indexes(vec![index("a"), index("a.x b"), index("-b")]).await;
+    let values = || [doc! { "x": [1, 2] }.into(), Bson::Array(vec![1.into(), doc! { "x": 3 }.into()]), 7.into()];
+    fill(&store, (0..60).map(|id| doc! { "_id": id, "a": &values()[id as usize % 3], "b": id })).await;
+    let guard = |id: i32| crate::store::Guard { id: id.into(), filter: Filter::All, etag: None };
+    let source = || "things".to_owned();
+    let writes = (0..60).map(|id| match id % 3 {
+        0 => Write::Set { source: source(), guard: guard(id), fields: doc! { "a": &values()[id as usize / 3 % 3] } },
+        1 => Write::Delete { source: source(), guard: guard(id) },
+        _ => Write::Replace { source: source(), guard: guard(id), document: doc! { "_id": id, "b": [id, id + 1] } },
+    });
+    assert!(matches!(store.commit(writes.collect()).await.unwrap(), Outcome::Done(_)));
+    let rest = Write::DeleteMany { source: source(), filter: Filter::field("_id", Test::Gte(0.into())) };
+    assert_eq!(store.commit(vec![rest]).await.unwrap(), Outcome::Done(vec![40]));
+    for table in ["doc_1", "ix_1_1", "ix_1_2", "ix_1_3"] {
+        let left: i64 = read(&store, |connection| {
+            connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        });
+        assert_eq!(left, 0, "{table}");
+    }
+}
+
+#[test]
+fn a_url_of_another_backend_stops_the_start_by_name() {
+    let url = "mongodb://user:secret@host/db".parse().unwrap();
+    let refused = crate::store::open(&url, Duration::from_secs(2)).err().unwrap().to_string();
+    assert!(refused.contains("mongodb") && !refused.contains("secret"), "{refused}");
+}

@@ -258,6 +258,7 @@ impl Table<'_> {
         id: &[u8],
         row: i64,
     ) -> Result<(), Undone> {
+        let id = &*index.id(id);
         for key in added {
             if index.unique && self.connection.prepare_cached(&index.taken)?.exists((key, id))? {
                 return Err(self.conflict(index.field()));
@@ -278,8 +279,9 @@ impl Table<'_> {
         self.connection.prepare_cached(&self.source.sql.update)?.execute((row, new.body.as_bytes()))?;
         for ((index, old), new) in self.source.indexes.iter().zip(&old).zip(&new.keys) {
             let mut delete = self.connection.prepare_cached(&index.delete)?;
+            let stored_id = &*index.id(id);
             for key in old.keys.iter().filter(|key| new.keys.binary_search(key).is_err()) {
-                delete.execute((key, id))?;
+                delete.execute((key, stored_id))?;
             }
             let added = new.keys.iter().filter(|key| old.keys.binary_search(key).is_err());
             self.add_keys(index, new, added, id, row)?;
@@ -296,8 +298,9 @@ impl Table<'_> {
         self.connection.prepare_cached(&self.source.sql.delete)?.execute([row])?;
         for (index, entries) in self.source.indexes.iter().zip(old) {
             let mut delete = self.connection.prepare_cached(&index.delete)?;
+            let stored_id = &*index.id(id);
             for key in &entries.keys {
-                delete.execute((key, id))?;
+                delete.execute((key, stored_id))?;
             }
         }
         Ok(())
