@@ -107,7 +107,7 @@ async fn try_overview(app: &App, request: &HttpRequest) -> Result<HttpResponse, 
     let admin = Admin::visiting(app, request).await?;
     let mut warnings = Vec::new();
     if app.config.password_grant {
-        warnings.push("The password grant is switched on: apps that use it see people's passwords (B-061).");
+        warnings.push("The password grant is switched on: apps that use it see people's passwords.");
     }
     if app.config.dev {
         warnings.push("This server runs with dev = true: plain http and very short lifetimes are allowed.");
