@@ -309,7 +309,7 @@ mod tests {
         metadata.faults().iter().map(|fault| fault.field).collect()
     }
 
-    /// B-021, B-024, B-030: a confidential client has a generated id and secret, of which the digest alone is kept.
+    /// X-022, B-021, B-024, B-030: a confidential client has a generated id and secret, of which the digest alone is kept.
     #[test]
     fn a_confidential_client_gets_a_secret_that_is_not_kept() {
         let (client, secret) = web().register(5).unwrap();

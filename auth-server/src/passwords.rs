@@ -181,17 +181,6 @@ impl Inner {
     }
 }
 
-/// Whether a hash made elsewhere can be checked here; for imports.
-pub fn is_known_hash(stored: &str) -> bool {
-    if stored.starts_with("$2") {
-        let scheme = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix));
-        let cost = stored.get(4..6).and_then(|digits| digits.parse::<u32>().ok());
-        scheme && stored.len() == 60 && cost.is_some_and(|cost| BCRYPT_COSTS.contains(&cost))
-    } else {
-        read_argon2(stored).is_some()
-    }
-}
-
 /// Checks a new password's length, in characters of its normal form (F-010).
 pub fn check_new(password: &Secret, config: &PasswordConfig) -> Result<(), WeakPassword> {
     let text = password.expose();

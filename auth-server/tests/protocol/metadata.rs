@@ -41,6 +41,8 @@ async fn the_metadata_names_every_endpoint_below_the_issuer() {
     let again = server.http.get(format!("{}{PATH}", server.url)).header("if-none-match", answer.header("etag"));
     let again = Answer::of(again).await;
     assert_eq!((again.status, again.body.as_str()), (304, ""));
+    let head = Answer::of(server.http.request(reqwest::Method::HEAD, format!("{}{PATH}", server.url))).await;
+    assert_eq!((head.status, head.body.as_str(), head.header("etag")), (200, "", answer.header("etag")));
 }
 
 async fn grants(server: &Server) -> Value {
