@@ -135,9 +135,9 @@ fn split(lookup: &Lookup) -> (Kind, &Bson) {
 /// The issue of a value that somebody else stored after it was looked for, where a rule of the schema makes it unique.
 /// `field` is the first path of the violated index.
 pub fn late_duplicate(resource: &Resource, field: &str, document: &Document) -> Option<Issues> {
-    let made_by_rule = |index: &&Index| index.name.starts_with("unique_") && index.options.is_empty();
+    let made_by_rule = |index: &&Index| index.unique && !index.options.contains_key("unique");
     let first = |index: &&Index| index.keys.first().is_some_and(|(path, _)| path == field);
-    let (path, _) = resource.indexes.iter().filter(made_by_rule).find(first)?.keys.last()?;
+    let (path, _) = resource.indexes.iter().filter(made_by_rule).find(first)?.keys.first()?;
     let value = path.split('.').try_fold(Bson::Document(document.clone()), |value, name| match value {
         Bson::Document(mut inner) => inner.remove(name),
         _ => None,

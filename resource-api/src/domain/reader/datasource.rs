@@ -1,6 +1,6 @@
 //! Where a resource's documents lie: source, filter, projection, order and indexes (CFG-13, CFG-14, CFG-19).
 
-use bson::{Bson, Document};
+use bson::{Bson, Document, doc};
 use indexmap::IndexMap;
 
 use super::resource::Context;
@@ -156,11 +156,17 @@ fn unique_rule(field: &crate::domain::Field, path: &str, auth_field: Option<&str
         return;
     }
     let mut add = |owner: Option<&str>| {
-        let paths: Vec<&str> = owner.into_iter().chain([path]).collect();
-        let name = format!("unique_{}", paths.join("_"));
+        let name = format!("unique_{}", owner.into_iter().chain([path]).collect::<Vec<_>>().join("_"));
         if !indexes.iter().any(|known| known.name == name) {
-            let keys = paths.into_iter().map(|path| (path.to_owned(), IndexDirection::Ascending)).collect();
-            indexes.push(Index { name, keys, unique: true, sparse: true, options: Document::new() });
+            // A conflict is told at the first path.
+            let paths = [path].into_iter().chain(owner);
+            let keys = paths.map(|path| (path.to_owned(), IndexDirection::Ascending)).collect();
+            // Every document has an owner, so that none would be left out as sparse.
+            let options = match owner {
+                Some(_) => doc! { "partialFilterExpression": { path: { "$exists": true } } },
+                None => Document::new(),
+            };
+            indexes.push(Index { name, keys, unique: true, sparse: owner.is_none(), options });
         }
     };
     for rule in &field.rules {

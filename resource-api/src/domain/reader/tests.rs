@@ -192,7 +192,11 @@ fn indexes_come_from_settings_and_rules() {
                 options: doc! { "unique": true, "sparse": true },
             },
             unique("unique_email", &["email"]),
-            unique("unique_owner_nick", &["owner", "nick"]),
+            Index {
+                sparse: false,
+                options: doc! { "partialFilterExpression": { "nick": { "$exists": true } } },
+                ..unique("unique_owner_nick", &["nick", "owner"])
+            },
             unique("unique_address.code", &["address.code"]),
             unique("unique_keys.name", &["keys.name"]),
         ]
