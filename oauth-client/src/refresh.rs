@@ -107,6 +107,8 @@ pub async fn usable_tokens(
                     .await
                     .map_err(|error| StoreError::Unavailable(format!("a refresh broke off: {error}")))??;
             }
+            // Somebody else is at it; a token that still lives need not wait for that.
+            None if !forced && !tokens.is_expired(now) => return Ok(tokens),
             None => actix_rt::time::sleep(Duration::from_millis(20 + u64::from(random_bytes::<1>()[0] / 4))).await,
         }
         *session = app.accounts.get(&id).await?.ok_or(SiteError::SignInNeeded)?;

@@ -202,7 +202,8 @@ pub fn shorten(text: &str, most: usize) -> String {
 pub fn title(document: &Value) -> String {
     const NAMES: [&str; 8] = ["name", "title", "label", "username", "lastname", "email", "iso", "code"];
     let text = |value: &Value| value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    let named = NAMES.iter().find_map(|name| text(&document[*name]));
+    let person = || Some(format!("{} {}", text(&document["firstname"])?, text(&document["lastname"])?));
+    let named = person().or_else(|| NAMES.iter().find_map(|name| text(&document[*name])));
     let first = || document.as_object()?.iter().filter(|(name, _)| !is_meta(name)).find_map(|(_, value)| text(value));
     shorten(&named.or_else(first).unwrap_or_else(|| line(&document["_id"])), CELL)
 }
@@ -276,6 +277,8 @@ mod tests {
     #[test]
     fn a_document_is_called_by_its_name_its_first_text_or_its_id() {
         assert_eq!(title(&json!({"_id": "1", "country": "AT", "name": "Wien"})), "Wien");
+        assert_eq!(title(&json!({"_id": "1", "firstname": "Ada", "lastname": "Lovelace"})), "Ada Lovelace");
+        assert_eq!(title(&json!({"_id": "1", "firstname": "Ada", "lastname": null})), "Ada");
         assert_eq!(title(&json!({"_id": "1", "size": 3, "country": "AT"})), "AT");
         assert_eq!(title(&json!({"_id": "1", "size": 3})), "1");
         assert_eq!(title(&json!({"_id": 7})), "7");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::await_holding_lock)]
 
 mod callback;
+mod command;
 mod pages;
 mod refresh;
 mod resources;

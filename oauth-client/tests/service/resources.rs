@@ -129,7 +129,7 @@ async fn refusals_stand_at_their_fields() {
     let world = World::start().await;
     let mut browser = world.signed_in().await;
     let page = posted(&mut browser, "/new/people", &[("text.name", ""), ("more", "{\"unknown\": 1}")]).await;
-    page.shows(422, "<span class=\"error\" id=\"text.name-error\">required field</span>");
+    page.shows(422, "<span class=\"error\" id=\"field-1-error\">required field</span>");
     page.shows(422, "unknown: unknown &lt;field&gt;");
     page.shows(422, "aria-invalid=\"true\"");
     page.shows(422, "{&quot;unknown&quot;: 1}");
