@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
             (Some(_), Some((last, parents))) => (parents, Some(last)),
             _ => (matched.values.as_slice(), None),
         };
-        let path = resource_path(matched, item.is_some());
+        let path = last.map_or(matched.path.as_str(), |last| resource_path(&matched.path, &last.text));
         let item = item.zip(last).map(|(field, last)| (field, url_value(app, resource, field, last)));
         Self { app, request, resource, caller, path, parents, item }
     }

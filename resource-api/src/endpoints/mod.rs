@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::auth::Place;
 use crate::domain::Method;
 use crate::error::ApiError;
-use crate::routes::{Action, Matched, Target};
+use crate::routes::{Action, Target};
 use context::Context;
 
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
@@ -98,7 +98,7 @@ async fn serve(
     }
 }
 
-/// The path a document's links begin with (LINK-01): at an item that of its collection.
-fn resource_path<'m>(matched: &'m Matched<'_>, item: bool) -> &'m str {
-    if item { matched.path.rsplit_once('/').map_or("", |(path, _)| path) } else { &matched.path }
+/// The path that links begin with at an item: that of its collection (LINK-01). The item's own part may hold slashes.
+fn resource_path<'p>(path: &'p str, item: &str) -> &'p str {
+    path.strip_suffix(item).map_or(path, |path| path.trim_end_matches('/'))
 }

@@ -124,6 +124,8 @@ async fn a_silent_or_absent_auth_server_means_503() {
     let start = Instant::now();
     list(&api, "alice").await.refused(503);
     assert!(start.elapsed() < Duration::from_secs(1));
+    // D-030: only a connection that never came to be is tried again.
+    assert_eq!(api.auth.asked(), 1);
 
     // A port nobody listens on.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

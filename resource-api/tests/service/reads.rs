@@ -290,6 +290,7 @@ async fn ids_may_be_numbers_and_texts() {
     domain["DOMAIN"] = json!({
         "rooms": { "item_url": "int", "schema": { "_id": { "type": "integer" }, "name": { "type": "string" } } },
         "words": { "item_url": "regex(\"[a-z]+\")", "schema": { "_id": { "type": "string" } } },
+        "files": { "item_url": "path", "schema": { "_id": { "type": "string" } } },
         "codes": { "item_url": "regex(\".+\")", "query_objectid_as_string": true, "item_lookup_field": "code",
             "schema": { "code": { "type": "string" } } },
     });
@@ -301,6 +302,10 @@ async fn ids_may_be_numbers_and_texts() {
     api.edit("DELETE", "/rooms/7", &patched.etag(), json!(null)).await.is(204);
     api.post("/words", json!({ "_id": "abc" })).await.is(201);
     assert_eq!(api.get("/words/abc").await.is(200).json()["_id"], "abc");
+    let file = api.post("/files", json!({ "_id": "a/b c" })).await.is(201);
+    assert_eq!(file.header("location"), format!("{}/files/a/b%20c", api.url));
+    let file = api.get("/files/a/b%20c").await.is(200).json();
+    assert_eq!((&file["_links"]["self"]["href"], &file["_links"]["collection"]["href"]), (&json!("files/a/b c"), &json!("files")));
     // 24 hex digits are an id, except where the schema has text.
     api.post("/codes", json!({ "code": "5f0000000000000000000abc" })).await.is(201);
     api.get("/codes/5f0000000000000000000abc").await.is(200);
