@@ -67,52 +67,51 @@ pub async fn usable_tokens(
     refused: Option<&str>,
 ) -> Result<Tokens, SiteError> {
     let start = Instant::now();
+    let mut refreshed = false;
     loop {
         let tokens = app.tokens(session).ok_or(SiteError::SignInNeeded)?;
         let now = clock::now();
         let forced = refused == Some(tokens.access_token.as_str());
-        // Without a refresh token the access token serves until its end.
-        if !forced && (!tokens.is_due(now) || (tokens.refresh_token.is_none() && !tokens.is_expired(now))) {
+        let lives = !forced && !tokens.is_expired(now);
+        // Without a refresh token the access token serves until its end; and once is enough, whatever came of it (E-044).
+        if lives && (!tokens.is_due(now) || tokens.refresh_token.is_none() || refreshed) {
             return Ok(tokens);
         }
-        let in_the_meantime = |reason: &str, retry_after: i64| match forced || tokens.is_expired(now) {
-            false => Ok(tokens.clone()),
-            true => Err(unavailable(reason, retry_after)),
-        };
+        let in_the_meantime =
+            |reason: &str, pause: i64| if lives { Ok(tokens.clone()) } else { Err(unavailable(reason, pause)) };
         let pause = session.data.next_refresh_at - now;
         if pause > 0 {
             return in_the_meantime("a refresh failed a moment ago", pause);
         }
-        if start.elapsed() > PATIENCE {
-            return in_the_meantime("a refresh takes too long", 1);
+        if refreshed || start.elapsed() > PATIENCE {
+            return in_the_meantime("a refresh gives no usable token", 1);
         }
-        let id = session.id().to_owned();
-        match app.locks.take(&id).await? {
+        match app.locks.take(session.id()).await? {
             Some(lock) => {
-                // On a task of its own: a browser that goes away must not cut a refresh off before its result is saved.
-                let (app, refused) = (app.clone(), refused.map(str::to_owned));
-                let request = request_id::current().and_then(|id| id.parse().ok());
-                let work = async move {
-                    let result = refresh(&app, &lock.session, refused.as_deref()).await;
-                    app.locks.give_back(lock).await;
-                    result
-                };
-                let work = async move {
-                    match request {
-                        Some(request) => request_id::scope(request, work).await,
-                        None => work.await,
-                    }
-                };
-                actix_rt::spawn(work)
-                    .await
-                    .map_err(|error| StoreError::Unavailable(format!("a refresh broke off: {error}")))??;
+                refresh_apart(app, lock, refused).await?;
+                refreshed = true;
             }
             // Somebody else is at it; a token that still lives need not wait for that.
-            None if !forced && !tokens.is_expired(now) => return Ok(tokens),
+            None if lives => return Ok(tokens),
             None => actix_rt::time::sleep(Duration::from_millis(20 + u64::from(random_bytes::<1>()[0] / 4))).await,
         }
-        *session = app.accounts.get(&id).await?.ok_or(SiteError::SignInNeeded)?;
+        *session = app.accounts.get(session.id()).await?.ok_or(SiteError::SignInNeeded)?;
     }
+}
+
+/// Refreshes on a task of its own: a browser that goes away must not cut it off before its result is saved.
+async fn refresh_apart(app: &Arc<App>, lock: Lock, refused: Option<&str>) -> Result<(), SiteError> {
+    let (app, refused) = (app.clone(), refused.map(str::to_owned));
+    let work = async move {
+        let result = refresh(&app, &lock.session, refused.as_deref()).await;
+        app.locks.give_back(lock).await;
+        result
+    };
+    let task = match request_id::current().and_then(|id| id.parse().ok()) {
+        Some(id) => actix_rt::spawn(request_id::scope(id, work)),
+        None => actix_rt::spawn(work),
+    };
+    task.await.map_err(|error| StoreError::Unavailable(format!("a refresh broke off: {error}")))?
 }
 
 /// Refreshes under the lock. `Ok`: the session is worth another look, whatever came of it.

@@ -188,15 +188,22 @@ fn hint(kind: Kind, rules: &Value) -> Option<String> {
     if let Some(target) = rules["data_relation"]["resource"].as_str() {
         hints.push(format!("refers to {target}"));
     }
-    for (rule, words) in [
-        ("minlength", "length at least {}"),
-        ("maxlength", "length at most {}"),
-        ("min", "at least {}"),
-        ("max", "at most {}"),
-    ] {
+    match (rules["minlength"].as_u64().filter(|least| *least > 1), rules["maxlength"].as_u64()) {
+        (Some(least), Some(most)) => hints.push(format!("{least} to {most} characters")),
+        (Some(least), None) => hints.push(format!("at least {least} characters")),
+        (None, Some(most)) => hints.push(format!("at most {most} characters")),
+        (None, None) => {}
+    }
+    for (rule, words) in [("min", "at least"), ("max", "at most")] {
         if is_scalar(&rules[rule]) {
-            hints.push(words.replace("{}", &text_of(&rules[rule])));
+            hints.push(format!("{words} {}", text_of(&rules[rule])));
         }
+    }
+    // A list's entries are chosen among these, too; a text's choices are offered as such.
+    if kind == Kind::Json
+        && let Some(allowed) = rules["allowed"].as_array()
+    {
+        hints.push(format!("any of {}", allowed.iter().map(text_of).collect::<Vec<_>>().join(", ")));
     }
     if rules["unique"] == true {
         hints.push("must be unique".to_owned());

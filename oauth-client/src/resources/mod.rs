@@ -22,10 +22,10 @@ use shared::form::Parameters;
 use shared::session::Session;
 
 use self::catalog::{Catalog, Listed, Place, segments};
-use self::shown::{Field, Related, fields, is_meta, pretty, title};
+use self::shown::{Field, Related, fields, is_meta, is_scalar, pretty, title};
 use self::table::{Table, Wish};
 use crate::account::Account;
-use crate::api::{Call, CallError, call};
+use crate::api::{Answer, Call, CallError, call};
 use crate::app::App;
 use crate::error::SiteError;
 use crate::refresh::usable_tokens;
@@ -59,7 +59,7 @@ impl Visit {
         app.account_page(status, template, &self.session, &self.resources, &here, data)
     }
 
-    async fn call(&mut self, app: &Arc<App>, request: &Call<'_>) -> Result<crate::api::Answer, SiteError> {
+    async fn call(&mut self, app: &Arc<App>, request: &Call<'_>) -> Result<Answer, SiteError> {
         call(app, &mut self.session, request).await
     }
 }
@@ -164,7 +164,7 @@ async fn item(app: &Arc<App>, mut visit: Visit, query: &Parameters) -> Result<Ht
         return Err(SiteError::ApiUnusable("It is not a document.".to_owned()));
     };
     let related = Related::of(app.api.home(), &document);
-    let meta = own.iter().filter(|(name, value)| is_meta(name) && shown::is_scalar(value));
+    let meta = own.iter().filter(|(name, value)| is_meta(name) && is_scalar(value));
     let page = Item {
         title: title(&document),
         resource: visit.place.title.clone(),

@@ -9,11 +9,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::form::Parameters;
+use shared::form::{Parameters, encode};
 use shared::session::{Saved, Session};
 
 use super::Visit;
-use super::catalog::relative;
+use super::catalog::{href, relative};
 use super::entered::{Difference, Entered, Issues, issues};
 use super::form::Form;
 use super::shown::{Field, Related, fields, title};
@@ -97,10 +97,7 @@ async fn take_kept(app: &App, session: &mut Session<Account>, path: &str) -> Res
         // It stays until it is shown again or the session ends, which harms nobody.
         Saved::Changed | Saved::Gone => log::debug!("a kept form was not cleared"),
     }
-    let fields = kept
-        .fields
-        .iter()
-        .map(|(name, value)| format!("{}={}", shared::form::encode(name), shared::form::encode(value)));
+    let fields = kept.fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
     let parameters = Parameters::parse(fields.collect::<Vec<_>>().join("&").as_bytes())?;
     Ok(Some(Entered::read(&parameters)))
 }
@@ -146,7 +143,7 @@ pub async fn create(app: Data<App>, request: HttpRequest, form: PostedForm) -> R
                 let id = answer.body["_id"].as_str().map(str::to_owned);
                 let item = own.or_else(|| Some(path.into_iter().chain([id?]).collect()));
                 Ok(see_other(&match item {
-                    Some(item) => format!("{}?done=created", super::catalog::href("data", &item)),
+                    Some(item) => format!("{}?done=created", href("data", &item)),
                     None => visit.place.resource_href("data"),
                 }))
             }

@@ -173,6 +173,19 @@ async fn a_failed_exchange_is_not_repeated() {
     }
 }
 
+/// E-016: the exchange waits at most 10 seconds.
+#[actix_rt::test]
+async fn an_exchange_that_hangs_is_given_up_after_ten_seconds() {
+    let world = World::start().await;
+    world.auth.state().token_delay = std::time::Duration::from_secs(30);
+    let mut browser = world.browser();
+    let callback = browser.authorize("/login").await;
+    let start = std::time::Instant::now();
+    browser.get(&callback).await.shows(503, "Sign-in is not available right now");
+    assert!((9_500..13_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert_eq!(world.auth.state().exchanges, 1);
+}
+
 /// E-017: what is no token answer signs nobody in.
 #[actix_rt::test]
 async fn an_unusable_token_answer_signs_nobody_in() {

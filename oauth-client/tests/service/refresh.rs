@@ -81,6 +81,19 @@ async fn a_refused_token_is_refreshed_once_and_then_given_up() {
     assert_eq!((world.auth.state().refreshes, world.api.state().requests), (2, 2));
 }
 
+/// E-044: a server that gives the refused token again is not asked for ever.
+#[actix_rt::test]
+async fn the_same_token_again_is_not_tried_for_ever() {
+    let world = World::start().await;
+    let mut browser = world.signed_in().await;
+    let same = world.auth.state().access_tokens.iter().next().unwrap().clone();
+    world.auth.expire_access_tokens();
+    let answer = json!({"access_token": same, "token_type": "Bearer", "expires_in": 900});
+    world.auth.state().refresh_answer = Some((200, answer));
+    browser.get("/data/people").await.shows(503, "Sign-in is not available right now");
+    assert_eq!(world.auth.state().refreshes, 1);
+}
+
 /// E-044: 403, and 401 without a reason, cause no refresh.
 #[actix_rt::test]
 async fn other_refusals_cause_no_refresh() {

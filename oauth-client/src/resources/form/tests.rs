@@ -85,14 +85,15 @@ fn a_schema_says_which_fields_there_are() {
         "role": {"type": "string", "allowed": ["author", "editor"]},
         "born": {"type": "datetime"},
         "computed": {"type": "string", "readonly": true},
-        "tags": {"type": "list"},
+        "tags": {"type": "list", "allowed": ["x", "y"]},
         "author": {"type": "objectid", "data_relation": {"resource": "people"}},
     });
     let form = Form::new("Person".into(), None, Some(&rules), &[json!({"computed": "x", "other": 1})]);
     let names: Vec<_> = form.inputs.iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["text.name", "text.role", "word.born", "json.tags", "word.author", "number.other"]);
     assert!(form.inputs[0].required && !form.inputs[1].required);
-    assert_eq!(form.inputs[0].hint.as_deref(), Some("length at least 1; length at most 40"));
+    assert_eq!(form.inputs[0].hint.as_deref(), Some("at most 40 characters"));
+    assert_eq!(form.inputs[3].hint.as_deref(), Some("JSON (list); any of x, y"));
     assert_eq!(form.inputs[1].choices, ["author", "editor"]);
     assert!(form.inputs[4].hint.as_deref().unwrap().contains("refers to people"));
     // Empty fields of a new item are not sent at all.
