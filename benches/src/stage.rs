@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use evergate::development_ca::{DevelopmentCertificates, ensure};
 use openssl::base64::encode_block;
 use serde_json::{Value, json};
 
@@ -33,7 +32,8 @@ pub enum Transport {
 /// Files and accounts, from the first start to the last.
 pub struct Stage {
     folder: PathBuf,
-    certificates: DevelopmentCertificates,
+    /// Of `evergate certs`.
+    certificates: PathBuf,
 }
 
 /// Both services, running.
@@ -49,7 +49,8 @@ pub struct Running {
 impl Stage {
     /// Makes configurations, certificates and clients in `folder`.
     pub fn new(folder: &Path) -> Result<Self, Fault> {
-        let certificates = ensure(&folder.join("certs"), &[])?;
+        let certificates = folder.join("certs");
+        run(Command::new(binary("evergate")?).arg("certs").current_dir(folder).env("EVERGATE__CERTS", &certificates))?;
         std::fs::write(folder.join("domain.json"), serde_json::to_vec_pretty(&domain())?)?;
         let stage = Self { folder: folder.to_owned(), certificates };
         let scopes = run(Command::new(binary("resource-api")?).arg("scopes").arg(folder.join("domain.json")))?;
@@ -70,7 +71,7 @@ impl Stage {
         };
         let tls = match transport {
             Transport::Plain => None,
-            Transport::Tls => Some(trusting(&self.certificates.ca)?),
+            Transport::Tls => Some(trusting(&self.certificates.join("ca.pem"))?),
         };
         let auth = Target { address: auth_address, tls: tls.clone() };
         let api = Target { address: api_address, tls };
@@ -86,7 +87,8 @@ impl Stage {
     /// What gives files to a bare server that speaks as the services do.
     pub fn bare_arguments(&self, transport: Transport, command: &mut Command) {
         if transport == Transport::Tls {
-            command.arg("--certificate").arg(&self.certificates.certificate).arg("--key").arg(&self.certificates.key);
+            let file = |name: &str| self.certificates.join(name);
+            command.arg("--certificate").arg(file("server.pem")).arg("--key").arg(file("server.key"));
         }
     }
 
@@ -95,8 +97,8 @@ impl Stage {
             Transport::Plain => "false".to_owned(),
             Transport::Tls => format!(
                 "{{ certificate = {:?}, key = {:?} }}",
-                self.certificates.certificate.display().to_string(),
-                self.certificates.key.display().to_string()
+                self.certificates.join("server.pem").display().to_string(),
+                self.certificates.join("server.key").display().to_string()
             ),
         };
         format!("[server]\nlisten = \"{listen}\"\ntls = {tls}\nworkers = {WORKERS}\n")
@@ -121,7 +123,7 @@ impl Stage {
             self.folder.join("api.db").display(),
             origin(transport, auth),
             self.server_section(transport, listen),
-            self.certificates.ca.display().to_string(),
+            self.certificates.join("ca.pem").display().to_string(),
         );
         self.write("api.toml", &text)
     }
