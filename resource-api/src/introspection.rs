@@ -29,7 +29,6 @@ type TokenKey = [u8; 32];
 pub struct ActiveToken {
     pub scopes: Scopes,
     pub subject: String,
-    pub client_id: String,
     pub audience: Audience,
     pub roles: Vec<String>,
     /// Epoch seconds.
@@ -201,7 +200,6 @@ impl Introspector {
         Ok(ActiveToken {
             scopes: token.scope,
             subject: token.sub,
-            client_id: token.client_id,
             audience: token.aud,
             roles: token.roles,
             expires: token.exp,

@@ -71,7 +71,9 @@ impl Reply {
 
     /// RESP-09: 304 has neither body nor what describes one.
     pub fn not_modified(mut self) -> HttpResponse {
-        self.response.finish()
+        let mut response = self.response.finish();
+        response.headers_mut().remove(EXPIRES);
+        response
     }
 }
 

@@ -32,7 +32,7 @@ async fn an_item_carries_its_etag_and_last_change() {
 /// GET-05, RESP-09: 304 has the ETag and neither a body nor what describes one.
 #[actix_rt::test]
 async fn an_unchanged_item_is_not_sent_again() {
-    let api = Api::open(people()).await;
+    let api = Api::open(with(people(), json!({ "CACHE_EXPIRES": 20 }))).await;
     let (created, path) = person(&api).await;
     let tag = created.etag();
     let known = get(&api, &path, "If-None-Match", &format!("W/\"{tag}\"")).await.is(304);
