@@ -46,7 +46,7 @@ fn read<T: Settings>(builder: ConfigBuilder<DefaultState>, origin: String) -> Re
     let collected = builder.build().and_then(|config| config.collect());
     let mut tree = match collected {
         Ok(tree) => tree,
-        Err(error) => return Err(ConfigError { origin, faults: vec![error.to_string()] }),
+        Err(error) => return Err(ConfigError { origin, faults: vec![without_source_lines(&error.to_string())] }),
     };
     let mut faults = Vec::new();
     loop {
@@ -73,6 +73,12 @@ fn read<T: Settings>(builder: ConfigBuilder<DefaultState>, origin: String) -> Re
             }
         }
     }
+}
+
+/// A syntax error without the lines it quotes: they may hold a secret (X-023).
+fn without_source_lines(message: &str) -> String {
+    let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    message.lines().filter(|line| !quoted(line)).collect::<Vec<_>>().join("; ")
 }
 
 /// The library adds "for key …" and the origin, which the path already says.
@@ -164,6 +170,13 @@ mod tests {
         assert!(!told.contains("hunter2"));
         let bounds = parse::<Sample>("lifetimes = { code = 5 }").map(drop).unwrap_err();
         assert_eq!(bounds.faults, ["lifetimes.code: at least 10"]);
+    }
+
+    /// X-023.
+    #[test]
+    fn a_syntax_error_names_its_line_and_repeats_none_of_it() {
+        let error = parse::<Sample>("listen = 'x'\nsecret = \"hunter2\n").map(drop).unwrap_err().to_string();
+        assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

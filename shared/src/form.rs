@@ -29,7 +29,9 @@ impl Parameters {
                 let name = decode(&pair[..middle])?;
                 let value = decode(pair.get(middle + 1..).unwrap_or_default())?;
                 if value.len() > LONGEST_PARAMETER || name.len() > LONGEST_PARAMETER {
-                    return Err(ParameterError::TooLong(name.chars().take(40).collect()));
+                    // It goes into pages and logs, where a line end would forge a line.
+                    let shown = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
+                    return Err(ParameterError::TooLong(shown));
                 }
                 Ok((name, value))
             })
@@ -111,6 +113,8 @@ mod tests {
         }
         let long = format!("state={}", "x".repeat(LONGEST_PARAMETER + 1));
         assert_eq!(read(&long).err(), Some(ParameterError::TooLong("state".into())));
+        let forged = format!("a%0AERROR={}", "x".repeat(LONGEST_PARAMETER + 1));
+        assert_eq!(read(&forged).err(), Some(ParameterError::TooLong("aERROR".into())));
         let text = "ä b&c=d%";
         assert_eq!(decode(encode(text).as_bytes()).unwrap(), text);
     }

@@ -106,6 +106,10 @@ pub struct TokenResponse {
     pub refresh_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scopes>,
+    /// Whose tokens these are, as introspection names him: a parameter of our own (RFC 6749 5.1 lets a client ignore it), by
+    /// which a client tells one person's sign-in from the next one's (E-048). Absent for machines and after a refresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
 }
 
 /// A string or an array of strings (RFC 7519 4.1.3).

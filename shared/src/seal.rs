@@ -66,23 +66,31 @@ impl KeyRing {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(file_error)?;
         }
-        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => {
-                let mut line = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
-                line.push('\n');
-                file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
-                log::warn!("made a new master key in {}; keep a copy in a safe place", path.display());
-                Self::parse(&Secret::new(line))
+        // Written whole under another name first: neither a crash nor a second process finds half a key.
+        if !path.exists() {
+            let draft = path.with_extension(crate::random::random_id("new-"));
+            let mut line = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+            line.push('\n');
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&draft)
+                .map_err(file_error)?;
+            file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
+            let linked = std::fs::hard_link(&draft, path);
+            std::fs::remove_file(&draft).map_err(file_error)?;
+            match linked {
+                Ok(()) => log::warn!("made a new master key in {}; keep a copy in a safe place", path.display()),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(file_error(error)),
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let mode = std::fs::metadata(path).map_err(file_error)?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    return Err(KeyError::Exposed { path: path.display().to_string() });
-                }
-                Self::parse(&Secret::new(std::fs::read_to_string(path).map_err(file_error)?))
-            }
-            Err(error) => Err(file_error(error)),
         }
+        let mode = std::fs::metadata(path).map_err(file_error)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed { path: path.display().to_string() });
+        }
+        Self::parse(&Secret::new(std::fs::read_to_string(path).map_err(file_error)?))
     }
 
     /// A key for one purpose, from the newest master key and `input`.
@@ -163,6 +171,19 @@ mod tests {
         let mut changed = sealed.clone();
         *changed.last_mut().unwrap() ^= 1;
         assert_eq!(old.open("session", &changed), None);
+    }
+
+    #[test]
+    fn parallel_first_starts_agree_on_one_master_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let derived: std::collections::BTreeSet<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| KeyRing::load_or_create(&path).unwrap().derive("test", b""))).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(derived.len(), 1);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     }
 
     /// F-070: made private on first start, refused when others may read it or when it is weak.

@@ -86,15 +86,12 @@ impl Sqlite {
     pub fn migrate(&self, component: &str, steps: &[&str]) -> Result<(), StoreError> {
         let mut connection = Connection::open(&self.inner.path)?;
         prepare(&connection)?;
-        connection.execute_batch(
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(
             "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, version INTEGER NOT NULL)",
         )?;
-        let version: usize = connection
-            .query_row("SELECT version FROM schema_version WHERE component = ?", [component], |row| {
-                row.get::<_, i64>(0)
-            })
-            .optional()?
-            .map_or(0, |version| usize::try_from(version).unwrap_or(usize::MAX));
+        transaction.commit()?;
+        let version = stored_version(&connection, component)?;
         if version > steps.len() {
             return Err(StoreError::Corrupt(format!(
                 "{} holds version {version} of {component}; this program knows up to {}: use a newer program, or restore the copy made before the upgrade",
@@ -105,11 +102,16 @@ impl Sqlite {
         if version > 0 && version < steps.len() {
             let copy = self.inner.path.with_extension(format!("{component}-v{version}.backup"));
             if !copy.exists() {
+                private_file(&copy).map_err(|error| StoreError::Unavailable(format!("{}: {error}", copy.display())))?;
                 connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
             }
         }
         for (number, step) in steps.iter().enumerate().skip(version) {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            // Another process may have come first.
+            if stored_version(&transaction, component)? > number {
+                continue;
+            }
             transaction.execute_batch(step)?;
             transaction.execute(
                 "INSERT INTO schema_version VALUES (?1, ?2) ON CONFLICT (component) DO UPDATE SET version = ?2",
@@ -240,6 +242,13 @@ impl Sqlite {
     }
 }
 
+fn stored_version(connection: &Connection, component: &str) -> Result<usize, rusqlite::Error> {
+    let version: Option<i64> = connection
+        .query_row("SELECT version FROM schema_version WHERE component = ?", [component], |row| row.get(0))
+        .optional()?;
+    Ok(version.map_or(0, |version| usize::try_from(version).unwrap_or(usize::MAX)))
+}
+
 fn private_file(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
@@ -267,7 +276,8 @@ fn write_loop(connection: &Connection, waiting: &Receiver<Job>) {
         let begun = run(connection, "BEGIN IMMEDIATE").map(|()| connection);
         let finishes: Vec<Finish> = std::iter::once(first)
             .chain(waiting.try_iter().take(BATCH - 1))
-            .map(|job| job(begun.as_ref().ok().copied()))
+            // A full disk may end the transaction by itself; what then ran outside of it would be stored and called lost.
+            .map(|job| job(begun.as_ref().ok().copied().filter(|connection| !connection.is_autocommit())))
             .collect();
         let committed = begun.and_then(|connection| run(connection, "COMMIT"));
         if let Err(error) = &committed {
@@ -309,84 +319,4 @@ fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn open() -> (tempfile::TempDir, Sqlite) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(folder.path().join("test.db")).unwrap();
-        store.migrate("test", &["CREATE TABLE item (name TEXT PRIMARY KEY)"]).unwrap();
-        (folder, store)
-    }
-
-    async fn insert(store: &Sqlite, name: &str) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        store
-            .write(move |connection| {
-                connection.execute("INSERT INTO item VALUES (?)", [&name])?;
-                assert!(name != "panic", "as a faulty write would");
-                Ok(())
-            })
-            .await
-    }
-
-    fn names(store: &Sqlite) -> Vec<String> {
-        store
-            .read_now(|connection| -> Result<_, StoreError> {
-                let mut query = connection.prepare_cached("SELECT name FROM item ORDER BY name")?;
-                Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
-            })
-            .unwrap()
-    }
-
-    #[actix_rt::test]
-    async fn a_failed_write_is_undone_alone_and_its_neighbours_in_the_commit_stand() {
-        let (_folder, store) = open();
-        let written =
-            futures_util::future::join_all(["a", "b", "a", "panic", "c"].map(|name| insert(&store, name))).await;
-        assert_eq!(written.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, true]);
-        assert!(matches!(&written[2], Err(StoreError::Conflict { field }) if field == "name"));
-        assert_eq!(names(&store), ["a", "b", "c"]);
-    }
-
-    /// the file is copied before an upgrade, and a newer file is refused by name.
-    #[actix_rt::test]
-    async fn an_upgrade_copies_the_file_first_and_an_older_program_refuses_the_newer_file() {
-        let (folder, store) = open();
-        insert(&store, "kept").await.unwrap();
-        store.migrate("test", &["", "ALTER TABLE item ADD COLUMN size INTEGER"]).unwrap();
-        let copy = Sqlite::open(folder.path().join("test.test-v1.backup")).unwrap();
-        assert_eq!(names(&copy), ["kept"]);
-        let refused = store.migrate("test", &["one"]).unwrap_err().to_string();
-        assert!(refused.contains("version 2 of test") && refused.contains("up to 1"), "{refused}");
-    }
-
-    #[actix_rt::test]
-    async fn a_read_over_its_limit_is_interrupted_and_the_thread_reads_on() {
-        let (_folder, store) = open();
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
-        let slow: Result<i64, StoreError> = store
-            .read(Duration::from_millis(50), move |connection| Ok(connection.query_row(endless, [], |row| row.get(0))?))
-            .await;
-        assert!(matches!(slow, Err(StoreError::Deadline)), "{slow:?}");
-        let quick: Result<i64, StoreError> = store
-            .read(Duration::from_secs(5), |connection| Ok(connection.query_row("SELECT 1", [], |row| row.get(0))?))
-            .await;
-        assert_eq!(quick.unwrap(), 1);
-    }
-
-    #[actix_rt::test]
-    async fn a_transaction_of_an_interrupted_read_ends_with_it_and_the_next_read_sees_what_is_new() {
-        let (_folder, store) = open();
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
-        let read = |connection: &Connection| -> Result<i64, StoreError> {
-            connection.execute_batch("BEGIN; SELECT * FROM item")?;
-            Ok(connection.query_row(endless, [], |row| row.get(0))?)
-        };
-        assert!(matches!(store.read_now_within(10_000, read), Err(StoreError::Deadline)));
-        insert(&store, "new").await.unwrap();
-        assert_eq!(names(&store), ["new"]);
-        assert!(matches!(store.read_now_within(10_000, read), Err(StoreError::Deadline)));
-    }
-}
+mod tests;
