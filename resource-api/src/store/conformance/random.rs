@@ -32,6 +32,10 @@ fn scalar() -> impl Strategy<Value = Bson> {
         2 => any::<bool>().prop_map(Bson::Boolean),
         2 => Just(Bson::Null),
         1 => Just(Bson::Undefined),
+        1 => pattern().prop_map(|pattern| {
+            let (pattern, options) = (pattern.pattern().try_into().unwrap(), pattern.options().try_into().unwrap());
+            Bson::RegularExpression(bson::Regex { pattern, options })
+        }),
         1 => (-2_i64..2).prop_map(|millis| DateTime::from_millis(millis).into()),
         1 => (0_u8..3).prop_map(|byte| ObjectId::from_bytes([byte; 12]).into()),
         1 => prop_oneof![Just(Bson::MinKey), Just(Bson::MaxKey)],
@@ -67,6 +71,13 @@ fn documents() -> impl Strategy<Value = Vec<Document>> {
     })
 }
 
+fn pattern() -> impl Strategy<Value = Pattern> {
+    let patterns =
+        vec!["^a", "^ab*", "^ab?$", "^a|b", "^l{5}", "^ab{0}", "^", "a", "^b\u{1}", "^a\\x00", "^(a|b)", "^ll"];
+    (prop::sample::select(patterns), prop::sample::select(vec!["", "i", "m", "s", "x"]))
+        .prop_map(|(pattern, options)| Pattern::new(pattern, options).unwrap())
+}
+
 fn test() -> impl Strategy<Value = Test> {
     let leaf = prop_oneof![
         6 => value().prop_map(Test::Eq),
@@ -79,7 +90,7 @@ fn test() -> impl Strategy<Value = Test> {
         1 => prop::collection::vec(value(), 0..3).prop_map(|values| Test::Nin(values.into())),
         1 => any::<bool>().prop_map(Test::Exists),
         1 => (0_i64..3).prop_map(Test::Size),
-        1 => Just(Test::Regex(Pattern::new("^a", "").unwrap())),
+        2 => pattern().prop_map(Test::Regex),
     ];
     leaf.prop_recursive(1, 3, 2, |inner| {
         prop_oneof![

@@ -5,7 +5,7 @@ use bson::Bson;
 use super::Malformed;
 use super::key::{self, tag};
 use super::plan::Range;
-use crate::query::Test;
+use crate::query::{Pattern, Test};
 
 /// A test that leaves only certain keys.
 #[derive(Debug)]
@@ -74,10 +74,44 @@ fn points_of(value: &Bson) -> Result<Option<Points>, Malformed> {
     }))
 }
 
-/// Where the keys of the values lie for which `test` holds, all of them and nothing else; only values of the bound's own
-/// class can satisfy a comparison.
-pub(super) fn interval(test: &Test, descending: bool) -> Result<Option<Range>, Malformed> {
-    let (Test::Gt(bound) | Test::Gte(bound) | Test::Lt(bound) | Test::Lte(bound)) = test else { return Ok(None) };
+/// A test that leaves only parts of the order.
+#[derive(Debug)]
+pub(super) struct Intervals {
+    /// In order, without overlaps.
+    pub ranges: Vec<Range>,
+    /// Every document with a key in them satisfies the test; otherwise it has to be asked.
+    pub exact: bool,
+}
+
+/// Where the keys of the values lie for which `test` can hold, if that is not everywhere.
+pub(super) fn intervals(test: &Test, descending: bool) -> Result<Option<Intervals>, Malformed> {
+    let (mut ends, exact) = match test {
+        Test::Gt(bound) | Test::Gte(bound) | Test::Lt(bound) | Test::Lte(bound) => match comparison(test, bound)? {
+            Some(ends) => (vec![ends], true),
+            None => return Ok(None),
+        },
+        Test::Regex(pattern) => match literal_beginning(pattern) {
+            Some(text) => {
+                let beginning = key::of_beginning(text);
+                let class = vec![tag::REGEX];
+                // A stored regular expression that equals the pattern satisfies it too.
+                let ends = [beginning, class].map(|prefix| (Edge::Before(prefix.clone()), Edge::After(prefix)));
+                (Vec::from(ends), false)
+            }
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    if descending {
+        ends = ends.into_iter().rev().map(|(from, to)| (to.inverted(), from.inverted())).collect();
+    }
+    let ranges = ends.into_iter().map(|(from, to)| Range { from: from.position(), to: to.position() }).collect();
+    Ok(Some(Intervals { ranges, exact }))
+}
+
+/// Between which keys all values lie, and nothing else, for which a comparison holds; only those of the bound's own class
+/// can satisfy it.
+fn comparison(test: &Test, bound: &Bson) -> Result<Option<(Edge, Edge)>, Malformed> {
     let lowest = match bound {
         Bson::Double(number) if number.is_nan() => return Ok(None),
         // NaN is below all numbers, and no comparison holds for it.
@@ -95,17 +129,28 @@ pub(super) fn interval(test: &Test, descending: bool) -> Result<Option<Range>, M
     if key::is_long(&bound) {
         return Ok(None);
     }
-    let (from, to) = match test {
+    Ok(Some(match test {
         Test::Gt(_) => (Edge::After(bound), Edge::After(class)),
         Test::Gte(_) => (Edge::Before(bound), Edge::After(class)),
         Test::Lt(_) => (Edge::Before(lowest), Edge::Before(bound)),
         _ => (Edge::Before(lowest), Edge::After(bound)),
-    };
-    Ok(Some(if descending {
-        Range { from: to.inverted().position(), to: from.inverted().position() }
-    } else {
-        Range { from: from.position(), to: to.position() }
     }))
+}
+
+/// What every text begins with that an anchored pattern matches.
+fn literal_beginning(pattern: &Pattern) -> Option<&str> {
+    // Under other options `^`, letters or blanks mean something else, and an alternative may lack the anchor.
+    if pattern.options().contains(['i', 'm', 'x']) || pattern.pattern().contains('|') {
+        return None;
+    }
+    let text = pattern.pattern().strip_prefix('^')?;
+    let end = text.find(|letter: char| r".^$*+?()[]{}\".contains(letter)).unwrap_or(text.len());
+    let (literal, rest) = text.split_at(end);
+    // What may be repeated may be missing.
+    let optional = rest.starts_with(['*', '?', '{']);
+    let certain = if optional { literal.char_indices().next_back().map_or(0, |(last, _)| last) } else { literal.len() };
+    let literal = &literal[..certain];
+    (!literal.is_empty() && literal.len() < 500).then_some(literal)
 }
 
 /// Beside all keys that begin so.

@@ -86,6 +86,15 @@ impl Definition {
         Some(definition)
     }
 
+    pub(super) fn of_field(field: &str) -> Self {
+        Self { keys: vec![(field.to_owned(), false)], unique: false, sparse: false, partial: None }
+    }
+
+    /// Whether a value of `field` can be searched for in it.
+    pub(super) fn serves(&self, field: &str) -> bool {
+        self.partial.is_none() && self.keys.first().is_some_and(|(first, _)| first == field)
+    }
+
     /// Which documents the index is for.
     fn filter(&self) -> Result<Filter, FilterError> {
         self.partial.as_ref().map_or(Ok(Filter::All), parse_trusted)
@@ -126,8 +135,8 @@ pub(super) struct Tree {
     pub components: Vec<Component>,
     /// Documents without any of the fields are not in it.
     pub sparse: bool,
-    /// Long keys are shortened.
-    pub shortens: bool,
+    /// The source's own ids, each once; a side table otherwise, where long keys are shortened.
+    pub of_ids: bool,
     /// Behind equal keys the ids descend, as the last component does: a sort's `_id` has the last direction.
     pub id_descending: bool,
     /// Rows of the source's table, by key and id; parameters: from, to (exclusive), limit, offset.
@@ -148,7 +157,7 @@ impl Tree {
         Self {
             components: vec![Component::new("_id", false)],
             sparse: false,
-            shortens: false,
+            of_ids: true,
             id_descending: false,
             ascending: format!("SELECT rowid {range} ORDER BY id LIMIT ?3 OFFSET ?4"),
             descending: format!("SELECT rowid {range} ORDER BY id DESC LIMIT ?3 OFFSET ?4"),
@@ -171,7 +180,7 @@ impl Tree {
             id_descending: components.last().is_some_and(|component| component.descending),
             components,
             sparse: definition.sparse,
-            shortens: true,
+            of_ids: false,
             ascending: format!("SELECT doc {range} ORDER BY key, id LIMIT ?3 OFFSET ?4"),
             descending: format!("SELECT doc {range} ORDER BY key DESC, id DESC LIMIT ?3 OFFSET ?4"),
             first_ascending: format!("{first} ORDER BY key, i.id LIMIT ?3"),

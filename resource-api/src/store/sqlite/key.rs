@@ -65,6 +65,14 @@ pub(super) fn of(value: &Bson) -> Result<Vec<u8>, Malformed> {
     Ok(key)
 }
 
+/// What the keys of all texts that begin with `text` begin with.
+pub(super) fn of_beginning(text: &str) -> Vec<u8> {
+    let mut key = vec![tag::STRING];
+    append_text(text.as_bytes(), &mut key);
+    key.pop();
+    key
+}
+
 /// Whether an index keeps the key shortened.
 pub(super) fn is_long(key: &[u8]) -> bool {
     key.len() > LONGEST

@@ -1,5 +1,6 @@
 //! How to find what a filter wants: which index to search, between which keys, and what that already tells.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use super::Malformed;
@@ -111,7 +112,7 @@ pub(super) fn plan<'s>(
 /// A filter as tests that must all hold.
 #[derive(Default)]
 struct Conjunction<'f> {
-    tests: Vec<(&'f str, &'f Test)>,
+    tests: Vec<(&'f str, Cow<'f, Test>)>,
     /// There is more to the filter than these tests.
     more: bool,
 }
@@ -121,8 +122,12 @@ impl<'f> Conjunction<'f> {
         match filter {
             Filter::All => {}
             Filter::And(filters) => filters.iter().for_each(|filter| self.add(filter)),
-            Filter::Field { path, test } => self.tests.push((path, test)),
-            Filter::Or(_) | Filter::Nor(_) => self.more = true,
+            Filter::Field { path, test } => self.tests.push((path, Cow::Borrowed(test))),
+            Filter::Or(filters) => match choice(filters) {
+                Some((path, test)) => self.tests.push((path, Cow::Owned(test))),
+                None => self.more = true,
+            },
+            Filter::Nor(_) => self.more = true,
         }
     }
 
@@ -141,7 +146,7 @@ impl<'f> Conjunction<'f> {
         let mut constant = vec![false; components.len()];
         let mut prefixes = vec![Vec::new()];
         let mut known = 0;
-        let mut interval = None;
+        let mut intervals = None;
         for component in usable {
             match self.points(component)? {
                 Some((test, points))
@@ -150,19 +155,20 @@ impl<'f> Conjunction<'f> {
                 {
                     settled[test] = points.exact;
                     constant[known] = points.exact && points.keys.len() == 1 && !multikey;
-                    prefixes = product(&prefixes, points.keys, component.descending, tree.shortens);
+                    prefixes = product(&prefixes, points.keys, component.descending, !tree.of_ids);
                     known += 1;
                 }
                 _ => {
-                    interval = self.interval(component, multikey, &mut settled)?;
+                    intervals = self.intervals(component, multikey, &mut settled)?;
                     break;
                 }
             }
         }
-        let between = interval.is_some();
-        let ranges = prefixes.into_iter().map(|prefix| range(prefix, interval.as_ref())).collect::<Vec<_>>();
+        let between = intervals.is_some();
+        let ranges = ranges(prefixes, intervals.as_deref());
         let single = unique && known == components.len();
-        let walk = if single && ranges.len() <= 1 {
+        // Only an id is surely unique: other duplicates may have been stored before the rule.
+        let walk = if single && tree.of_ids && ranges.len() <= 1 {
             Some(Direction::Ascending)
         } else if marks & LONG != 0 {
             None
@@ -196,28 +202,28 @@ impl<'f> Conjunction<'f> {
     }
 
     /// Where the component's keys lie; of a multikey index one test only, as another may hold for another element.
-    fn interval(
+    fn intervals(
         &self,
         component: &Component,
         multikey: bool,
         settled: &mut [bool],
-    ) -> Result<Option<Range>, Malformed> {
-        let mut whole: Option<Range> = None;
+    ) -> Result<Option<Vec<Range>>, Malformed> {
+        let mut common: Option<Vec<Range>> = None;
         for (place, (_, test)) in self.tests_of(component) {
-            let Some(range) = bounds::interval(test, component.descending)? else { continue };
-            settled[place] = true;
-            whole = Some(match whole {
-                None => range,
-                Some(other) => Range { from: range.from.max(other.from), to: range.to.min(other.to) },
+            let Some(intervals) = bounds::intervals(test, component.descending)? else { continue };
+            settled[place] = intervals.exact;
+            common = Some(match common {
+                None => intervals.ranges,
+                Some(others) => intersection(&intervals.ranges, &others),
             });
             if multikey {
                 break;
             }
         }
-        Ok(whole)
+        Ok(common)
     }
 
-    fn tests_of(&self, component: &Component) -> impl Iterator<Item = (usize, &(&'f str, &'f Test))> {
+    fn tests_of(&self, component: &Component) -> impl Iterator<Item = (usize, &(&'f str, Cow<'f, Test>))> {
         self.tests.iter().enumerate().filter(|(_, (path, _))| *path == component.field)
     }
 }
@@ -242,14 +248,48 @@ fn product(prefixes: &[Vec<u8>], mut keys: Vec<Vec<u8>>, descending: bool, short
     all
 }
 
-fn range(prefix: Vec<u8>, interval: Option<&Range>) -> Range {
-    match interval {
-        Some(interval) => {
-            let behind = |end: &[u8]| [prefix.as_slice(), end].concat();
-            Range { from: behind(&interval.from), to: behind(&interval.to) }
-        }
-        None => Range { to: key::after(&prefix), from: prefix },
+/// The ranges behind each prefix, in order as both are.
+fn ranges(prefixes: Vec<Vec<u8>>, intervals: Option<&[Range]>) -> Vec<Range> {
+    let Some(intervals) = intervals else {
+        return prefixes.into_iter().map(|prefix| Range { to: key::after(&prefix), from: prefix }).collect();
+    };
+    let mut ranges = Vec::with_capacity(prefixes.len() * intervals.len());
+    for prefix in &prefixes {
+        let behind = |end: &[u8]| [prefix.as_slice(), end].concat();
+        ranges.extend(intervals.iter().map(|range| Range { from: behind(&range.from), to: behind(&range.to) }));
     }
+    ranges
+}
+
+fn intersection(some: &[Range], others: &[Range]) -> Vec<Range> {
+    let mut common = Vec::new();
+    for one in some {
+        for other in others {
+            let (from, to) = (one.from.as_slice().max(&other.from), one.to.as_slice().min(&other.to));
+            if from < to {
+                common.push(Range { from: from.to_vec(), to: to.to_vec() });
+            }
+        }
+    }
+    common
+}
+
+/// `a == 1 or a == 2` is a choice of values.
+fn choice(filters: &[Filter]) -> Option<(&str, Test)> {
+    let mut values = Vec::new();
+    let mut common = None;
+    for filter in filters {
+        let Filter::Field { path, test } = filter else { return None };
+        if *common.get_or_insert(path) != path {
+            return None;
+        }
+        match test {
+            Test::Eq(value) => values.push(value.clone()),
+            Test::In(choices) => values.extend(choices.iter().cloned()),
+            _ => return None,
+        }
+    }
+    Some((common?, Test::In(values.into())))
 }
 
 /// The way to walk keys of these components so that documents come in the order of `sort`. Components with one known value

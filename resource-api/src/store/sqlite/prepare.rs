@@ -29,6 +29,17 @@ impl SqliteDocuments {
                 }
             }
         }
+        // What is looked up one by one must not take a scan, even where the domain asks for no index.
+        for resource in domain.resources.values() {
+            let name = resource.datasource.source.as_str();
+            let definitions = wanted.entry(name).or_default();
+            let lookup = resource.additional_lookup.as_ref().map(|lookup| lookup.field.as_str());
+            for field in [Some(resource.id_field.as_str()), lookup].into_iter().flatten() {
+                if field != "_id" && !definitions.iter().any(|definition| definition.serves(field)) {
+                    definitions.push(Definition::of_field(field));
+                }
+            }
+        }
         for (name, definitions) in wanted {
             self.prepare_source(name, definitions).await?;
         }

@@ -8,7 +8,7 @@ use super::catalogue::Source;
 use super::plan::plan;
 use super::*;
 use crate::domain::Index;
-use crate::query::{Direction, Test};
+use crate::query::{Direction, Pattern, Test};
 use crate::store::conformance::{Store, by, document_store_conformance, domain, index, unique};
 
 async fn empty() -> (tempfile::TempDir, Store) {
@@ -92,6 +92,7 @@ async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
     let at = || Filter::equal("country", "AT");
     let large = || Filter::field("population", Test::Gt(1000.into()));
     let other = || Filter::equal("name", "Wien");
+    let begins = |pattern: &str| Test::Regex(Pattern::new(pattern, "").unwrap());
     let cases = [
         (at(), "_id", "country", true, up),
         (at(), "-_id", "country", true, down),
@@ -108,8 +109,11 @@ async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
         (large().and(other()), "-population", "population", false, down),
         (Filter::equal("_id", 1).and(at()), "name", "_id", false, up),
         (Filter::one_of("_id", [1.into(), 2.into()]), "-_id", "_id", true, down),
-        (Filter::equal("code", 5).and(at()), "name", "code", false, up),
+        (Filter::equal("code", 5).and(at()), "name", "code", false, None),
         (Filter::equal("country", Bson::Null), "_id", "country", false, None),
+        (Filter::field("country", begins("^A[TU]")), "country", "country", false, up),
+        (Filter::field("country", begins("A")), "country", "", false, None),
+        (Filter::Or(vec![at(), Filter::equal("country", "DE")]), "country", "country", true, up),
         (other(), "_id", "", false, None),
         (Filter::Or(vec![at(), large()]), "_id", "", false, None),
         (Filter::equal("code", Bson::Null), "_id", "", false, None),
@@ -126,6 +130,21 @@ async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
             (keys.join(" "), access.exact, access.walk)
         });
         assert_eq!(found.unwrap_or_default(), (searched.to_owned(), exact, walk), "{filter:?} by {sort}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_documents_are_looked_up_by_has_an_index_that_nobody_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    for (declared, expected) in [(vec![], 1), (vec![unique("code")], 1), (vec![index("name")], 2)] {
+        let mut domain = domain("things", declared);
+        Arc::get_mut(&mut domain.resources["things"]).unwrap().id_field = "code".to_owned();
+        store.prepare(&domain).await.unwrap();
+        let source = source(&store);
+        assert_eq!(source.indexes.len(), expected);
+        let plan = plan(&source, &[], &Filter::equal("code", 1), &sort::order(&by("_id"))).unwrap();
+        assert!(plan.search.unwrap().exact);
     }
 }
 
