@@ -216,6 +216,7 @@ mod tests {
             expires_in,
             refresh_token: refresh_token.map(str::to_owned),
             scope: None,
+            sub: None,
         }
     }
 

@@ -244,6 +244,7 @@ impl Tokens {
             expires_in: Some(ttl.as_secs()),
             refresh_token,
             scope: Some(scopes),
+            sub: grant.user.as_ref().map(|user| user.id.clone()),
         };
         Ok(NewPair { ops, grant_ttl, response })
     }

@@ -173,6 +173,7 @@ fn answer(access_token: String, refresh_token: Option<String>, scopes: Scopes, t
         expires_in: Some(ttl.as_secs()),
         refresh_token,
         scope: Some(scopes),
+        sub: None,
     }
 }
 

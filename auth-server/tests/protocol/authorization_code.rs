@@ -19,6 +19,19 @@ async fn a_code_becomes_tokens() {
     assert!(told["auth_time"].is_i64());
 }
 
+/// E-048: a person's first token answer says who that is, as introspection does; machines get no such word.
+#[actix_rt::test]
+async fn the_token_answer_names_the_person() {
+    let server = Server::start().await;
+    let (shop, alice) = (server.shop().await, server.user("alice").await);
+    let answer = shop.redeem(&alice.authorize(&shop).await).await;
+    answer.tokens();
+    assert_eq!(answer.json()["sub"], json!(alice.id));
+    let answer = server.robot().await.token(&[("grant_type", "client_credentials")]).await;
+    answer.tokens();
+    assert!(answer.json().get("sub").is_none());
+}
+
 /// B-052: no refresh token for a client without that grant.
 #[actix_rt::test]
 async fn a_client_without_the_refresh_grant_gets_no_refresh_token() {
