@@ -42,7 +42,7 @@ async fn a_person_signs_in_works_with_data_past_a_tokens_life_and_signs_out() {
     sign_in(&browser, &running, "demo").await;
     browser.sees("Read cities").await;
     browser.press("Allow").await;
-    browser.sees("What there is").await;
+    browser.sees("Your data").await;
     let home = browser.url().await;
     assert_eq!(home.trim_end_matches('/'), addresses.client, "the code has left the address bar");
 
@@ -90,7 +90,7 @@ async fn denied_consent_leads_back_to_a_friendly_page() {
     browser.sees("did not allow").await;
     browser.press("Try again").await;
     browser.press("Allow").await;
-    browser.sees("What there is").await;
+    browser.sees("Your data").await;
     browser.no_complaints().await;
 }
 
