@@ -103,17 +103,9 @@ async fn remember(app: &App, visitor: &Visitor, request: &AuthorizationRequest, 
     let store = &app.consents;
     let put = async {
         let now = clock::now();
-        let consent = match store.find(&user.id, &request.client).await? {
-            Some(before) => before.widened(scopes, &request.resources, now),
-            None => Consent {
-                user: user.id.clone(),
-                client: request.client.clone(),
-                scopes: scopes.clone(),
-                resources: request.resources.clone(),
-                given_at: now,
-            },
-        };
-        store.put(&consent).await
+        let before = store.find(&user.id, &request.client).await?;
+        let before = before.unwrap_or_else(|| Consent::none(&user.id, &request.client));
+        store.put(&before.widened(scopes, &request.resources, now)).await
     };
     if let Err(error) = put.await {
         log::warn!("a consent was not remembered: {error}");

@@ -99,13 +99,7 @@ mod tests {
     }
 
     fn consent(allowed: &str) -> Consent {
-        Consent {
-            user: "u_1".to_owned(),
-            client: "shop".to_owned(),
-            scopes: scopes(allowed),
-            resources: vec![RESOURCE.to_owned()],
-            given_at: 0,
-        }
+        Consent::none("u_1", "shop").widened(&scopes(allowed), &[RESOURCE.to_owned()], 0)
     }
 
     /// nobody signed in means login; remembered consent must cover all; first-party clients skip it;

@@ -106,13 +106,8 @@ pub async fn listings_are_paged_by_name_and_searchable(directory: &Directory) {
 }
 
 fn consent(user: &User, client: &Client, scopes: &str) -> Consent {
-    Consent {
-        user: user.id.clone(),
-        client: client.id.clone(),
-        scopes: scopes.parse::<Scopes>().unwrap(),
-        resources: Vec::new(),
-        given_at: 7,
-    }
+    let resource = "https://api.example".to_owned();
+    Consent::none(&user.id, &client.id).widened(&scopes.parse::<Scopes>().unwrap(), &[resource], 7)
 }
 
 pub async fn a_wider_consent_takes_the_place_of_the_narrower(directory: &Directory) {
