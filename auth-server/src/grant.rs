@@ -164,13 +164,19 @@ impl Grant {
         }
     }
 
-    /// Under which it is found: its user, its client, and both together for the cap of B-007.
+    /// Under which it is found and revoked: its user and its client.
     pub fn owners(&self) -> Vec<Owner> {
         let mut owners = vec![Owner::new("client", &self.client)];
         if let Some(user) = &self.user {
             owners.push(Owner::new("user", &user.id));
-            owners.push(pair_owner(&user.id, &self.client));
         }
+        owners
+    }
+
+    /// The same once it has tokens; from then on it counts for the cap of B-007, by user and client together.
+    pub fn counted_owners(&self) -> Vec<Owner> {
+        let mut owners = self.owners();
+        owners.extend(self.user.as_ref().map(|user| pair_owner(&user.id, &self.client)));
         owners
     }
 

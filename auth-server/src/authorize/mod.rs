@@ -234,7 +234,7 @@ async fn issue(
     };
     let mut ops = vec![app.sessions.require_op(&visitor.session)];
     ops.extend(claim);
-    let text = app.tokens.issue_code_ops(grant, &code, &mut ops).await?;
+    let text = app.tokens.issue_code_ops(grant, &code, &mut ops)?;
     Ok(match app.state.apply(ops).await? {
         Applied::Done => Issued::Code(text),
         Applied::Refused { .. } => Issued::Late,

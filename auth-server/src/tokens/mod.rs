@@ -85,16 +85,10 @@ impl Tokens {
 
     /// The steps that write a grant and the code that leads to it, for a batch with others; the answer is the code.
     /// The grant lives as long as the code until it is redeemed.
-    pub async fn issue_code_ops(
-        &self,
-        new: NewGrant<'_>,
-        code: &Code,
-        ops: &mut Vec<Op>,
-    ) -> Result<String, StoreError> {
+    pub fn issue_code_ops(&self, new: NewGrant<'_>, code: &Code, ops: &mut Vec<Op>) -> Result<String, StoreError> {
         let handle = GrantHandle::random();
         let text = bearer::random(Kind::Code, handle);
         let grant = Grant::new(handle, new, clock::now());
-        ops.extend(self.evictions(&grant).await?);
         ops.push(self.grants.insert_op(&handle.id(), &grant, self.codes.ttl(), grant.owners())?);
         ops.push(self.codes.insert_op(&text, code, self.codes.ttl(), Vec::new())?);
         Ok(text)
@@ -122,10 +116,15 @@ impl Tokens {
         let now = clock::now();
         let grant = &presented.grant.value;
         let pair = self.new_pair(presented.handle, grant, client, user, grant.scopes.clone(), aud, refresh, now)?;
+        let id = presented.handle.id();
         let mut ops = vec![
             self.codes.claim_op(&presented.text, Vec::new()),
-            self.grants.update_op(&presented.handle.id(), presented.grant.version, grant, Some(pair.grant_ttl))?,
+            // Written anew, as only now it counts among the grants of its user and client (B-007).
+            Op::Require { key: self.grants.key(&id) },
+            self.grants.delete_op(&id),
+            self.grants.insert_op(&id, grant, pair.grant_ttl, grant.counted_owners())?,
         ];
+        ops.extend(self.evictions(grant).await?);
         ops.extend(pair.ops);
         Ok(match self.state.apply(ops).await? {
             Applied::Done => Redeemed::Issued(pair.response),
@@ -142,7 +141,7 @@ impl Tokens {
         let (scopes, aud) = (grant.scopes.clone(), grant.resources.clone());
         let pair = self.new_pair(handle, &grant, client, user, scopes, aud, refresh, now)?;
         let mut ops = self.evictions(&grant).await?;
-        ops.push(self.grants.insert_op(&handle.id(), &grant, pair.grant_ttl, grant.owners())?);
+        ops.push(self.grants.insert_op(&handle.id(), &grant, pair.grant_ttl, grant.counted_owners())?);
         ops.extend(pair.ops);
         state::apply_all(&*self.state, ops).await?;
         Ok(pair.response)
@@ -192,7 +191,8 @@ impl Tokens {
         read.try_into().map_err(|_| StoreError::Corrupt("a read of two entries answered another number".to_owned()))
     }
 
-    /// Deletions of the oldest grants, where the user has given this client as many as he may (B-007).
+    /// Deletions of the oldest grants, where the user has given this client as many as he may (B-007). Codes that were not
+    /// redeemed don't count: whoever asks for many of them ends nothing.
     async fn evictions(&self, grant: &Grant) -> Result<Vec<Op>, StoreError> {
         let Some(user) = &grant.user else { return Ok(Vec::new()) };
         let entries = self.state.list(&pair_owner(&user.id, &grant.client), None, 4 * MOST_GRANTS).await?;

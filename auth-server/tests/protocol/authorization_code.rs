@@ -198,6 +198,22 @@ async fn a_new_sign_in_does_not_end_the_others() {
     assert!(api.finds_active(&last.access).await && api.finds_active(&next.access).await);
 }
 
+/// B-007: only redeemed codes count, so that nobody ends a user's grants by asking for codes in his browser.
+#[actix_rt::test]
+async fn codes_that_nobody_redeems_end_no_grant() {
+    let server = Server::start().await;
+    let (shop, api, alice) = (server.shop().await, server.api().await, server.user("alice").await);
+    let browser = alice.browser();
+    let first = shop.redeem(&alice.authorize_in(&browser, &shop, &[]).await).await.tokens();
+    let mut last = None;
+    for _ in 0..51 {
+        last = Some(alice.authorize_in(&browser, &shop, &[]).await);
+    }
+    assert!(api.finds_active(&first.access).await);
+    let second = shop.redeem(&last.unwrap()).await.tokens();
+    assert!(api.finds_active(&first.access).await && api.finds_active(&second.access).await);
+}
+
 /// the code is bound to the redirect URI it was sent to.
 #[actix_rt::test]
 async fn a_code_is_bound_to_one_of_several_redirect_uris() {
