@@ -105,3 +105,14 @@ pub fn pages(config: &Config) -> Result<Pages, PagesError> {
         &config.root(),
     )
 }
+
+/// An app on a store of its own, which goes with the folder.
+#[cfg(test)]
+pub(crate) fn for_test() -> (tempfile::TempDir, App) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = folder.path().join("auth.db");
+    let config = format!("server.tls = false\nstore = 'sqlite:{}'", store.display());
+    let config = shared::config::parse(&config).expect("the settings are good");
+    let app = App::open(config).expect("a new store opens");
+    (folder, app)
+}

@@ -65,9 +65,13 @@ impl Clients {
     }
 
     /// Writes a changed client. When it is disabled, its grants are revoked (B-084): before, so that a crash between the
-    /// steps leaves nothing alive, and after, for what was issued in between.
+    /// steps leaves nothing alive, and after, for what was issued in between. Nothing happens where somebody else wrote it
+    /// since it was read.
     pub async fn replace(&self, client: &Client) -> Result<Replaced, StoreError> {
         if client.disabled {
+            if self.store.find(&client.id).await?.is_none_or(|before| before.version != client.version) {
+                return Ok(Replaced::Changed);
+            }
             self.revoke_all(client).await?;
         }
         let replaced = self.store.replace(client).await?;
@@ -94,5 +98,36 @@ impl Clients {
 
     fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use shared::expiring::Key;
+
+    use super::*;
+    use crate::app;
+    use crate::client_metadata::ClientMetadata;
+
+    /// B-084: disabling what somebody else has changed meanwhile is told, and ends nothing.
+    #[actix_rt::test]
+    async fn a_change_of_an_outdated_client_revokes_nothing() {
+        let (_folder, app) = app::for_test();
+        let metadata = ClientMetadata {
+            client_name: "Shop".to_owned(),
+            redirect_uris: vec!["https://shop.example/cb".to_owned()],
+            ..ClientMetadata::default()
+        };
+        let client = metadata.register(0).unwrap().0;
+        app.clients.insert(&client).await.unwrap();
+        let current = app.clients.read(&client.id).await.unwrap().unwrap();
+        let outdated = Client { disabled: true, ..current.clone() };
+        assert_eq!(app.clients.replace(&current).await.unwrap(), Replaced::Done);
+        let (owner, ttl) = (client.grants_owner(), Duration::from_secs(60));
+        let kept = Op::Insert { key: Key::new("test", "1"), value: Vec::new(), ttl, owners: vec![owner.clone()] };
+        state::apply_all(&*app.state, vec![kept]).await.unwrap();
+        assert_eq!(app.clients.replace(&outdated).await.unwrap(), Replaced::Changed);
+        assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
     }
 }

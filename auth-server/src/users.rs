@@ -92,9 +92,10 @@ impl Users {
     }
 
     /// Writes a changed account. Where it is disabled, loses a role or has a new password, its grants are revoked and its
-    /// sessions ended (B-084).
+    /// sessions ended (B-084), unless somebody else wrote it since it was read: then nothing happens.
     pub async fn replace(&self, user: &User) -> Result<Replaced, StoreError> {
-        let Some(before) = self.store.find(&user.id).await? else { return Ok(Replaced::Changed) };
+        let before = self.store.find(&user.id).await?;
+        let Some(before) = before.filter(|before| before.version == user.version) else { return Ok(Replaced::Changed) };
         if !user.disabled && !user.loses_rights_of(&before) && user.password_hash == before.password_hash {
             return self.store.replace(user).await;
         }
@@ -118,5 +119,37 @@ impl Users {
     pub async fn revoke_all(&self, user: &User) -> Result<(), StoreError> {
         let ops = [user.grants_owner(), user.sessions_owner()].map(|owner| Op::DeleteOwned { owner });
         state::apply_all(&*self.state, ops.to_vec()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::app;
+
+    /// B-084: a write that comes too late to take effect ends nothing either.
+    #[actix_rt::test]
+    async fn a_change_of_an_outdated_account_revokes_nothing() {
+        let (_folder, app) = app::for_test();
+        let user = User::new("alice".to_owned(), 0);
+        app.users.insert(&user).await.unwrap();
+        let mut outdated = app.users.find(&user.id).await.unwrap().unwrap();
+        outdated.disabled = true;
+        let mut current = app.users.find(&user.id).await.unwrap().unwrap();
+        current.roles.push("editor".to_owned());
+        assert_eq!(app.users.replace(&current).await.unwrap(), Replaced::Done);
+        for owner in [user.sessions_owner(), user.grants_owner()] {
+            state::apply_all(&*app.state, vec![kept_for(owner)]).await.unwrap();
+        }
+        assert_eq!(app.users.replace(&outdated).await.unwrap(), Replaced::Changed);
+        for owner in [user.sessions_owner(), user.grants_owner()] {
+            assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
+        }
+    }
+
+    fn kept_for(owner: shared::expiring::Owner) -> Op {
+        let (key, ttl) = (shared::expiring::Key::new("test", &owner.0), std::time::Duration::from_secs(60));
+        Op::Insert { key, value: Vec::new(), ttl, owners: vec![owner] }
     }
 }
