@@ -39,6 +39,15 @@ pub struct Visitor {
     cookie: Option<Cookie<'static>>,
 }
 
+/// What a sign-in came to.
+pub enum SignIn {
+    Done(Visitor),
+    /// The session was ended meanwhile.
+    Ended,
+    /// The account was disabled, or its password changed, since it was checked: nobody is signed in (F-013, B-084).
+    Outdated(Visitor),
+}
+
 impl Visitor {
     /// The request's visitor, if it carries a live session.
     pub async fn known(app: &App, request: &HttpRequest) -> Result<Option<Self>, StoreError> {
@@ -73,25 +82,37 @@ impl Visitor {
         Ok((Self { session, user: None, cookie: Some(cookie) }, Some(op)))
     }
 
-    /// The same browser with `user` signed in, under a new session id (F-051). `None`: the session was ended meanwhile.
-    pub async fn sign_in(self, app: &App, user: User) -> Result<Option<Self>, StoreError> {
+    /// The same browser with `user` signed in, under a new session id (F-051). `user` is the account that was checked.
+    pub async fn sign_in(self, app: &App, user: User) -> Result<SignIn, StoreError> {
         let data = BrowserSession {
             browser: self.session.data.browser.clone(),
             signed_in: Some(SignedIn { user: user.id.clone(), auth_time: clock::now() }),
         };
         let owners = vec![user.sessions_owner()];
         let rotated = app.sessions.rotate(&self.session, data, owners).await?;
-        Ok(rotated.map(|(session, cookie)| Self { session, user: Some(user), cookie: Some(cookie) }))
+        let Some((session, cookie)) = rotated else { return Ok(SignIn::Ended) };
+        // Whoever changes an account ends the sessions there are: this one may have come too late to be among them.
+        let outdated = outdated(app, &user).await?;
+        let signed_in = Self { session, user: Some(user), cookie: Some(cookie) };
+        if !outdated {
+            return Ok(SignIn::Done(signed_in));
+        }
+        Ok(signed_in.sign_out(app).await?.map_or(SignIn::Ended, SignIn::Outdated))
     }
 
-    /// The same browser with `user` signed in, after all sessions of his were ended.
-    pub async fn begin_again(self, app: &App, user: User) -> Result<Self, StoreError> {
+    /// The same browser with `user` signed in, after all sessions of his were ended. `None`: his password was changed once
+    /// more meanwhile.
+    pub async fn begin_again(self, app: &App, user: User) -> Result<Option<Self>, StoreError> {
         let data = BrowserSession {
             browser: self.session.data.browser,
             signed_in: Some(SignedIn { user: user.id.clone(), auth_time: clock::now() }),
         };
         let (session, cookie) = app.sessions.create(data, vec![user.sessions_owner()]).await?;
-        Ok(Self { session, user: Some(user), cookie: Some(cookie) })
+        if outdated(app, &user).await? {
+            app.sessions.end(&session).await?;
+            return Ok(None);
+        }
+        Ok(Some(Self { session, user: Some(user), cookie: Some(cookie) }))
     }
 
     /// The same browser with nobody signed in, under a new session id; the old one is useless (C-091).
@@ -115,4 +136,60 @@ impl Visitor {
 /// Whether the browser sent a cookie of ours at all, live or not (G-010).
 pub fn sent_cookie(app: &App, request: &HttpRequest) -> bool {
     request.cookie(app.sessions.cookie_name()).is_some()
+}
+
+/// Whether a sign-in with what was checked of `user` would be refused by now.
+async fn outdated(app: &App, user: &User) -> Result<bool, StoreError> {
+    let now = app.users.find(&user.id).await?;
+    Ok(now.is_none_or(|now| now.disabled || now.password_hash != user.password_hash))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::app;
+    use crate::directory::Replaced;
+
+    /// Signs in with what was read of an account before `change` was made to it.
+    async fn overtaken_by(change: impl FnOnce(&mut User)) -> (Option<Visitor>, usize) {
+        let (_folder, app) = app::for_test();
+        let mut user = User::new("alice".to_owned(), 0);
+        user.password_hash = Some("old".to_owned());
+        app.users.insert(&user).await.unwrap();
+        let checked = app.users.find(&user.id).await.unwrap().unwrap();
+        let mut changed = checked.clone();
+        change(&mut changed);
+        assert_eq!(app.users.replace(&changed).await.unwrap(), Replaced::Done);
+        let visitor = Visitor::any(&app, &TestRequest::default().to_http_request()).await.unwrap();
+        let visitor = match visitor.sign_in(&app, checked).await.unwrap() {
+            SignIn::Done(visitor) | SignIn::Outdated(visitor) => Some(visitor),
+            SignIn::Ended => None,
+        };
+        let sessions = app.state.list(&user.sessions_owner(), None, 10).await.unwrap().len();
+        (visitor, sessions)
+    }
+
+    /// F-013, B-084: the change ended all sessions before this one was there.
+    #[actix_rt::test]
+    async fn a_sign_in_that_a_change_of_password_overtakes_signs_nobody_in() {
+        let changes: [fn(&mut User); 2] =
+            [|user| user.password_hash = Some("new".to_owned()), |user| user.disabled = true];
+        for change in changes {
+            let (visitor, sessions) = overtaken_by(change).await;
+            let visitor = visitor.unwrap();
+            assert!(visitor.user.is_none() && visitor.session.data.signed_in.is_none());
+            assert_eq!(sessions, 0);
+        }
+    }
+
+    /// F-051: what leaves the password alone hinders no sign-in.
+    #[actix_rt::test]
+    async fn a_sign_in_during_another_change_of_the_account_goes_on() {
+        let (visitor, sessions) = overtaken_by(|user| user.roles.push("editor".to_owned())).await;
+        assert!(visitor.unwrap().user.is_some());
+        assert_eq!(sessions, 1);
+    }
 }

@@ -10,7 +10,7 @@ use shared::store::StoreError;
 
 use crate::app::App;
 use crate::authorize::respond::see_other;
-use crate::browser::{self, Visitor};
+use crate::browser::{self, SignIn, Visitor};
 use crate::browser_form;
 use crate::directory::Replaced;
 use crate::error_page::PageError;
@@ -111,14 +111,7 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
                 user
             }
         }
-        Ok(Authentication::Refused) => {
-            let shown = Shown { username, error: WRONG, wrong: true };
-            let mut response = page(app, visitor, &purpose, StatusCode::UNAUTHORIZED, &shown);
-            // The field belongs to this status (RFC 9110 15.5.2); no browser opens a prompt for this scheme.
-            let challenge = HeaderValue::from_static("Form realm=\"sign-in\"");
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            return Ok(response);
-        }
+        Ok(Authentication::Refused) => return Ok(wrong(app, visitor, &purpose, username)),
         Err(AuthenticateError::Busy(_)) => {
             let shown = Shown { username, error: BUSY, wrong: false };
             let mut response = page(app, visitor, &purpose, StatusCode::SERVICE_UNAVAILABLE, &shown);
@@ -129,10 +122,20 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
     };
     let onward = if user.must_change { purpose.by_way_of(app, "account/password") } else { purpose.onward(app) };
     match visitor.sign_in(app, user).await? {
-        Some(signed_in) => Ok(signed_in.answer(see_other(&onward))),
+        SignIn::Done(signed_in) => Ok(signed_in.answer(see_other(&onward))),
+        SignIn::Outdated(visitor) => Ok(wrong(app, visitor, &purpose, username)),
         // Ended from elsewhere while the password was checked.
-        None => Err(Forged::Token.into()),
+        SignIn::Ended => Err(Forged::Token.into()),
     }
+}
+
+fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str) -> HttpResponse {
+    let shown = Shown { username, error: WRONG, wrong: true };
+    let mut response = page(app, visitor, purpose, StatusCode::UNAUTHORIZED, &shown);
+    // The field belongs to this status (RFC 9110 15.5.2); no browser opens a prompt for this scheme.
+    let challenge = HeaderValue::from_static("Form realm=\"sign-in\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
 }
 
 /// The old scheme saw only a part of the password: its owner must set one anew (F-004).

@@ -98,6 +98,6 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
         return Err(Forged::Token.into());
     }
     let onward = purpose.onward(app);
-    let signed_in = visitor.begin_again(app, user).await?;
+    let signed_in = visitor.begin_again(app, user).await?.ok_or(Forged::Token)?;
     Ok(signed_in.answer(see_other(&onward)))
 }
