@@ -5,7 +5,7 @@ use shared::form::Parameters;
 use shared::oauth::TokenResponse;
 use shared::serve::client_ip;
 
-use super::{audience_within, required};
+use super::{audience_within, required, stands};
 use crate::app::App;
 use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
@@ -54,7 +54,12 @@ impl<'a> Request<'a> {
         let audience = audience_within(&grant.resources, form)?;
         let refresh = client.permits(GrantType::RefreshToken);
         match app.tokens.redeem(&presented, client, user.as_ref(), audience, refresh).await? {
-            Redeemed::Issued(tokens) => Ok(tokens),
+            Redeemed::Issued(tokens) if stands(app, client).await? => Ok(tokens),
+            // Removed by another process before the code was issued: no revocation saw this grant (B-084).
+            Redeemed::Issued(tokens) => {
+                app.tokens.revoke_family_of(&tokens.access_token).await?;
+                Err(OAuthError::invalid_client())
+            }
             Redeemed::Again => Err(self.replayed(app, request, grant).await?),
             Redeemed::Gone => Err(OAuthError::invalid_grant()),
         }

@@ -91,7 +91,7 @@ impl<'a> GrantRequest<'a> {
 async fn issue(app: &App, new: NewGrant<'_>, refresh: bool) -> Result<TokenResponse, OAuthError> {
     let (client, user) = (new.client, new.user);
     let tokens = app.tokens.issue(new, refresh).await?;
-    let client_stands = app.clients.find(&client.id).await?.is_some_and(|now| !now.disabled);
+    let client_stands = stands(app, client).await?;
     let user_stands = match user {
         Some(user) => app.users.find(&user.id).await?.is_some_and(|now| now.version == user.version),
         None => true,
@@ -101,6 +101,11 @@ async fn issue(app: &App, new: NewGrant<'_>, refresh: bool) -> Result<TokenRespo
     }
     app.tokens.revoke_family_of(&tokens.access_token).await?;
     Err(if client_stands { OAuthError::invalid_grant() } else { OAuthError::invalid_client() })
+}
+
+/// Whether the client may still have tokens, as the store has it now: another process may have removed it.
+async fn stands(app: &App, client: &Client) -> Result<bool, OAuthError> {
+    Ok(app.clients.read(&client.id).await?.is_some_and(|now| !now.disabled))
 }
 
 /// B-004.

@@ -171,3 +171,18 @@ async fn guessing_a_client_secret_is_throttled() {
     robot.token(&[GRANT]).await.refused("temporarily_unavailable");
     other.token(&[GRANT]).await.tokens();
 }
+
+/// B-084: a client that another process has just removed gets no more tokens, whatever this one remembers of it.
+#[actix_rt::test]
+async fn a_client_removed_by_another_process_gets_no_more_tokens() {
+    let server = Server::start().await;
+    let (shop, robot, alice) = (server.shop().await, server.robot().await, server.user("alice").await);
+    let store = rusqlite::Connection::open(server.folder().join("auth.db")).unwrap();
+    store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let code = alice.authorize(&shop).await;
+    robot.token(&[("grant_type", "client_credentials")]).await.tokens();
+    // What the other process does to the store; here both clients were looked up less than a second ago.
+    store.execute("DELETE FROM client WHERE id IN (?1, ?2)", [&shop.id, &robot.id]).unwrap();
+    robot.token(&[("grant_type", "client_credentials")]).await.refused("invalid_client");
+    shop.redeem(&code).await.refused("invalid_client");
+}
