@@ -170,8 +170,9 @@ impl fmt::Display for Change {
 pub enum DeclareError {
     #[error("can't read {file}: {source}")]
     File { file: String, source: std::io::Error },
-    #[error("{file}: {source}")]
-    Syntax { file: String, source: Box<toml::de::Error> },
+    /// Without the line itself, which may hold a password.
+    #[error("{place}: {message}")]
+    Syntax { place: String, message: String },
     /// All of them; nothing was changed.
     #[error("the declaration has faults:\n{}", .0.iter().map(|fault| format!("  - {fault}")).collect::<Vec<_>>().join("\n"))]
     Faults(Vec<String>),
@@ -187,7 +188,12 @@ pub enum DeclareError {
 pub fn read(file: &Path) -> Result<Declaration, DeclareError> {
     let told = || file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|source| DeclareError::File { file: told(), source })?;
-    toml::from_str(&text).map_err(|source| DeclareError::Syntax { file: told(), source: Box::new(source) })
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| 1 + before.matches('\n').count());
+        let place = line.map_or_else(told, |line| format!("{}, line {line}", told()));
+        DeclareError::Syntax { place, message: error.message().to_owned() }
+    })
 }
 
 /// Makes the directory as `declaration` says. Everything is checked before anything is written; what is already so is left

@@ -50,6 +50,18 @@ async fn applying_twice_changes_nothing_the_second_time() {
     answer.refused("unauthorized_client");
 }
 
+/// X-023: the line at fault may hold a password, so it is named and not repeated.
+#[actix_rt::test]
+async fn a_fault_of_syntax_names_its_line_and_repeats_none_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("declared.toml");
+    for bad in ["password = \"hunter2", "password = hunter2", "password = ['hunter2']", "password 'hunter2'"] {
+        std::fs::write(&file, format!("[[users]]\nusername = 'alice'\n{bad}\n")).unwrap();
+        let told = read(&file).unwrap_err().to_string();
+        assert!(told.contains("declared.toml, line ") && !told.contains("hunter2"), "{told}");
+    }
+}
+
 /// X-037: the file decides over clients, scopes and roles; a password is its owner's once the account is made.
 #[actix_rt::test]
 async fn a_changed_file_changes_what_it_declares() {
