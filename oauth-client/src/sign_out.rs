@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use shared::expiring::Applied;
+use shared::session::check_origin;
 use shared::store::StoreError;
 
 use crate::app::App;
@@ -14,6 +15,7 @@ use crate::forms::PostedForm;
 
 /// `POST /logout`: the session ends and its tokens are queued for revocation in one write; then they are revoked.
 pub async fn sign_out(app: Data<App>, request: HttpRequest, form: PostedForm) -> Result<HttpResponse, SiteError> {
+    check_origin(&request)?;
     if let Some(session) = app.accounts.load(&request).await? {
         session.check_form(&request, &form.0)?;
         let mut steps = vec![app.accounts.end_op(&session)];
@@ -40,7 +42,9 @@ pub async fn sign_out(app: Data<App>, request: HttpRequest, form: PostedForm) ->
         }
     }
     let mut response = see_other("/signed-out");
-    for cookie in [app.accounts.expired_cookie(), app.visitors.expired_cookie()] {
+    // Another site's post carries no cookie (E-031), and must not make the browser forget one of a session that goes on.
+    let carried = [app.accounts.expired_cookie(), app.visitors.expired_cookie()];
+    for cookie in carried.into_iter().filter(|cookie| request.cookie(cookie.name()).is_some()) {
         response
             .add_cookie(&cookie)
             .map_err(|error| StoreError::Corrupt(format!("a cookie can't be written: {error}")))?;

@@ -40,6 +40,27 @@ async fn only_a_post_signs_out() {
     assert_eq!(browser.get("/data/people").await.status, 200);
 }
 
+/// E-035, E-060: another site's post, which carries no cookies, does not make the browser forget the session either.
+#[actix_rt::test]
+async fn another_site_can_not_drop_the_cookie_of_a_living_session() {
+    let world = World::start().await;
+    let mut browser = world.browser();
+    for site in ["cross-site", "same-site", "none"] {
+        browser.headers = vec![("sec-fetch-site", site)];
+        let page = browser.post("/logout", &[]).await;
+        page.shows(403, "This form could not be accepted");
+        assert_eq!(page.header("set-cookie"), "", "{site}");
+    }
+    // A browser that does not tell the site still keeps its cookies back (SameSite=Lax).
+    browser.headers.clear();
+    let page = browser.post("/logout", &[]).await;
+    assert_eq!((page.location(), page.header("set-cookie")), ("/signed-out", ""));
+    // What the browser did send and nothing stands behind is tidied away.
+    browser.cookies.insert("sid".to_owned(), "ses_of_yesterday".to_owned());
+    browser.post("/logout", &[]).await;
+    assert!(browser.cookies.is_empty());
+}
+
 /// E-060: a slow authorization server holds nobody up for more than 3 seconds, and a failed revocation is made up for.
 #[actix_rt::test]
 async fn a_revocation_that_fails_is_tried_again() {
