@@ -123,6 +123,9 @@ impl ResourceApi {
         let mut request = self.http.request(call.method.clone(), self.url(call)).bearer_auth(token);
         request = request.header("accept", "application/json");
         if let Some(etag) = call.if_match {
+            if !is_etag(etag) {
+                return Err(site(SiteError::BadRequest("its etag holds what no etag may hold".to_owned())));
+            }
             request = request.header(IF_MATCH, format!("\"{etag}\""));
         }
         if let Some(body) = call.body {
@@ -159,6 +162,11 @@ impl ResourceApi {
         };
         Ok(Answer { status: status.as_u16(), body })
     }
+}
+
+/// Whether a text can stand in the quotes of an entity tag (RFC 9110 8.8.3): it came with a form, so it may be anything.
+fn is_etag(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x7E | 0x80..))
 }
 
 fn unavailable(reason: String) -> SiteError {
@@ -212,6 +220,13 @@ mod tests {
         assert_eq!(attribute(&headers, "scope").as_deref(), Some("people:read people:write"));
         assert_eq!(attribute(&headers, "resource_metadata"), None);
         assert_eq!(attribute(&HeaderMap::new(), "error"), None);
+    }
+
+    /// RFC 9110 8.8.3: neither controls, nor blanks, nor a quote that would begin another tag.
+    #[test]
+    fn only_etags_go_out_as_etags() {
+        assert!(["", "5dfb2f0c", "a-b+c/d=", "é"].into_iter().all(is_etag));
+        assert!(!["a\r\nb", "a\u{0}", "a\u{7f}", "a b", "a\", \"b"].into_iter().any(is_etag));
     }
 
     /// E-037: whatever the path holds, the URL stays below the configured home.

@@ -197,6 +197,21 @@ async fn an_item_is_deleted_only_as_it_was_seen() {
     assert_eq!(browser.get("/data/people/p1").await.status, 404);
 }
 
+/// a version that no header can carry is the form's fault, and not an outage of the API.
+#[actix_rt::test]
+async fn an_etag_that_is_none_is_a_bad_request() {
+    let world = World::start().await;
+    let mut browser = world.signed_in().await;
+    let csrf = browser.get("/").await.csrf();
+    for etag in ["etag\r\nx-evil: 1", "\u{7f}", "etag-p1\", \"etag-p2"] {
+        for path in ["/edit/people/p1", "/delete/people/p1"] {
+            let page = browser.post(path, &[("csrf", &csrf), ("etag", etag), ("text.name", "Ada")]).await;
+            page.shows(400, "its etag holds what no etag may hold");
+        }
+    }
+    assert!(world.api.state().writes.is_empty());
+}
+
 /// Without the scope to write, nothing offers to.
 #[actix_rt::test]
 async fn readers_are_offered_no_changes() {
