@@ -290,7 +290,7 @@ impl SiteError {
 }
 
 /// Whether a script asks rather than a person (E-046).
-fn is_script_call(request: &HttpRequest) -> bool {
+pub fn is_script_call(request: &HttpRequest) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     match header("sec-fetch-mode") {
         Some(mode) => mode != "navigate",

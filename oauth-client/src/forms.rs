@@ -16,7 +16,7 @@ use shared::store::StoreError;
 
 use crate::account::{KeptForm, Visitor};
 use crate::app::App;
-use crate::error::SiteError;
+use crate::error::{SiteError, is_script_call};
 
 /// Largest form that is read, in bytes.
 pub const LARGEST: usize = 64 * 1024;
@@ -103,7 +103,8 @@ pub async fn keep(
         target: &'a str,
     }
     check_origin(request)?;
-    if !proved && !request.headers().contains_key("sec-fetch-site") {
+    // A script has its form still, and could make nothing of a page.
+    if is_script_call(request) || (!proved && !request.headers().contains_key("sec-fetch-site")) {
         return Err(SiteError::SignInNeeded);
     }
     let fields = form.iter().filter(|(name, _)| *name != "csrf");

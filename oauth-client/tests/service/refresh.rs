@@ -226,6 +226,27 @@ async fn a_kept_form_is_shown_to_nobody_else() {
     }
 }
 
+/// E-046: a script's post gets 401 in JSON, too, with a session or without, and nothing is kept for it.
+#[actix_rt::test]
+async fn a_script_that_posts_is_told_to_log_in() {
+    let world = World::start().await;
+    let mut ended = world.signed_in().await;
+    let csrf = ended.get("/new/people").await.csrf();
+    world.auth.expire_access_tokens();
+    world.auth.state().refresh_answer = Some((400, json!({"error": "invalid_grant"})));
+    for mut script in [ended, world.browser()] {
+        for header in [("sec-fetch-mode", "cors"), ("accept", "application/json")] {
+            script.headers = vec![("sec-fetch-site", "same-origin"), header];
+            for path in ["/new/people", "/edit/people/p1", "/delete/people/p1"] {
+                let answer = script.post(path, &[("csrf", &csrf), ("text.name", "Ada")]).await;
+                assert_eq!((answer.status, answer.text.as_str()), (401, r#"{"error":"login_required"}"#), "{path}");
+                assert!(!script.cookies.contains_key("login"), "{path}");
+            }
+        }
+    }
+    assert!(world.api.state().writes.is_empty());
+}
+
 /// E-047: a client that is refused itself is a configuration fault; nobody is signed out for it.
 #[actix_rt::test]
 async fn an_invalid_client_is_a_configuration_fault() {
