@@ -128,4 +128,12 @@ mod tests {
         assert_eq!(Format::of(Path::new("domain.yml")), Some(Format::Yaml));
         assert_eq!(Format::of(Path::new("domain.py")), None);
     }
+
+    #[test]
+    fn a_missing_or_strange_file_is_named() {
+        let missing = crate::domain::load(std::path::Path::new("/nowhere/domain.toml")).unwrap_err();
+        assert!(missing.to_string().starts_with("can't read the domain file /nowhere/domain.toml:"), "{missing}");
+        let strange = crate::domain::load(std::path::Path::new("settings.py")).unwrap_err();
+        assert_eq!(strange.to_string(), "the domain file settings.py must end in .toml, .json, .yaml or .yml");
+    }
 }

@@ -397,11 +397,3 @@ fn scopes_and_lookups_are_listed() {
     );
     assert_eq!(domain.resource("people").unwrap().additional_lookup.as_ref().unwrap().url, "int");
 }
-
-#[test]
-fn a_missing_or_strange_file_is_named() {
-    let missing = super::load(std::path::Path::new("/nowhere/domain.toml")).unwrap_err();
-    assert!(missing.to_string().starts_with("can't read the domain file /nowhere/domain.toml:"), "{missing}");
-    let strange = super::load(std::path::Path::new("settings.py")).unwrap_err();
-    assert_eq!(strange.to_string(), "the domain file settings.py must end in .toml, .json, .yaml or .yml");
-}

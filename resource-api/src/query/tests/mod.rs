@@ -5,6 +5,7 @@ mod compare;
 mod embedded;
 mod links;
 mod matching;
+mod matching_numbers;
 mod mongo_syntax;
 mod order;
 mod page;

@@ -1,0 +1,39 @@
+use serde_json::json;
+
+use super::matching::check;
+
+/// FILT-14: whole parts divide as in C.
+#[test]
+fn modulo() {
+    check(
+        json!({ "a": { "$mod": [4, 3] } }),
+        &[json!({ "a": 7 }), json!({ "a": 7.9 }), json!({ "a": [1, 3] })],
+        &[json!({ "a": 8 }), json!({ "a": "7" }), json!({})],
+    );
+    check(json!({ "a": { "$mod": [4, -3] } }), &[json!({ "a": -7 })], &[json!({ "a": 7 })]);
+    check(
+        json!({ "a": { "$mod": [-1, 0] } }),
+        &[json!({ "a": { "$numberLong": "-9223372036854775808" } })],
+        &[json!({ "a": { "$numberDouble": "NaN" } }), json!({ "a": 1e300 })],
+    );
+}
+
+/// FILT-14: bits of whole numbers, in two's complement, and of binary data.
+#[test]
+fn bits() {
+    let binary = json!({ "a": { "$binary": { "base64": "FAA=", "subType": "00" } } });
+    check(
+        json!({ "a": { "$bitsAllSet": [2, 4] } }),
+        &[json!({ "a": 20 }), json!({ "a": 20.0 }), binary.clone()],
+        &[json!({ "a": 4 }), json!({ "a": 20.5 }), json!({ "a": "20" }), json!({})],
+    );
+    check(json!({ "a": { "$bitsAllClear": 3 } }), &[json!({ "a": 20 }), binary.clone()], &[json!({ "a": 21 })]);
+    check(json!({ "a": { "$bitsAnySet": 3 } }), &[json!({ "a": 21 })], &[json!({ "a": 20 }), binary.clone()]);
+    check(json!({ "a": { "$bitsAnyClear": [2, 3] } }), &[json!({ "a": 20 }), binary], &[json!({ "a": 12 })]);
+    check(json!({ "a": { "$bitsAllSet": [63, 40] } }), &[json!({ "a": -1 })], &[json!({ "a": 1 })]);
+    check(
+        json!({ "a": { "$bitsAllSet": { "$binary": { "base64": "FA==", "subType": "00" } } } }),
+        &[json!({ "a": 20 })],
+        &[json!({ "a": 4 })],
+    );
+}
