@@ -305,7 +305,10 @@ async fn ids_may_be_numbers_and_texts() {
     let file = api.post("/files", json!({ "_id": "a/b c" })).await.is(201);
     assert_eq!(file.header("location"), format!("{}/files/a/b%20c", api.url));
     let file = api.get("/files/a/b%20c").await.is(200).json();
-    assert_eq!((&file["_links"]["self"]["href"], &file["_links"]["collection"]["href"]), (&json!("files/a/b c"), &json!("files")));
+    assert_eq!(
+        (&file["_links"]["self"]["href"], &file["_links"]["collection"]["href"]),
+        (&json!("files/a/b c"), &json!("files"))
+    );
     // 24 hex digits are an id, except where the schema has text.
     api.post("/codes", json!({ "code": "5f0000000000000000000abc" })).await.is(201);
     api.get("/codes/5f0000000000000000000abc").await.is(200);
