@@ -34,6 +34,8 @@ pub struct Login {
 /// A form that could not be handled because the sign-in had ended (E-046).
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct KeptForm {
+    /// The `sub` of who entered it; nobody else is shown it (E-048).
+    pub person: String,
     /// The path it was posted to, where its page is.
     pub path: String,
     pub fields: Vec<(String, String)>,
@@ -132,6 +134,9 @@ pub struct Account {
     pub tokens: Option<String>,
     /// A sealed [`KeptForm`], until its page is shown.
     pub kept: Option<String>,
+    /// Who signed in, sealed by [`Vault::seal_person`]; `None` where the authorization server does not tell. Forms carry it,
+    /// so that one whose session is gone by the time it is posted still has an owner (E-048).
+    pub person: Option<String>,
     /// Refreshes that failed in a row, and when the next may be tried, in epoch seconds (E-045).
     pub failed_refreshes: u32,
     pub next_refresh_at: i64,
@@ -161,6 +166,16 @@ impl Vault {
         let value = serde_json::from_slice(&plain).ok();
         plain.zeroize();
         value
+    }
+
+    /// Seals who somebody is at an issuer, for no session in particular.
+    pub fn seal_person(&self, issuer: &str, sub: &str) -> String {
+        self.seal(&format!("person:{issuer}"), &sub)
+    }
+
+    /// The `sub` in it; `None` for anything else, and for people of another issuer.
+    pub fn open_person(&self, issuer: &str, sealed: &str) -> Option<String> {
+        self.open(&format!("person:{issuer}"), sealed)
     }
 }
 
@@ -251,6 +266,16 @@ mod tests {
         assert_eq!(vault.open::<String>("ses_1", &sealed).as_deref(), Some("secret"));
         assert_eq!(vault.open::<String>("ses_2", &sealed), None);
         assert_eq!(vault.open::<String>("ses_1", "rubbish"), None);
+    }
+
+    /// E-048: who somebody is, is known only from what was sealed here, and among the people of one issuer.
+    #[test]
+    fn people_are_told_apart_by_issuer() {
+        let vault = Vault::new(KeyRing::parse(&shared::Secret::new(shared::random::random_token(""))).unwrap());
+        let sealed = vault.seal_person("https://as.test", "u_ada");
+        assert_eq!(vault.open_person("https://as.test", &sealed).as_deref(), Some("u_ada"));
+        assert_eq!(vault.open_person("https://other.test", &sealed), None);
+        assert_eq!(vault.open_person("https://as.test", "u_ada"), None);
     }
 
     /// Table T3 of the contract (RFC 7636 appendix B).

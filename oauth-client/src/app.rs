@@ -47,6 +47,8 @@ struct Frame<'a, R, T> {
     product: &'a str,
     /// Empty where nobody is signed in.
     csrf: &'a str,
+    /// What forms carry to say whose they are (E-048); empty where that is not known.
+    person: &'a str,
     resources: R,
     here: &'a str,
     #[serde(flatten)]
@@ -101,7 +103,7 @@ impl App {
 
     /// A page for somebody who is not signed in, or of whom nothing is known.
     pub fn page(&self, status: StatusCode, template: &str, data: impl Serialize) -> HttpResponse {
-        let frame = Frame { product: &self.config.title, csrf: "", resources: [(); 0], here: "", data };
+        let frame = Frame { product: &self.config.title, csrf: "", person: "", resources: [(); 0], here: "", data };
         self.pages.respond(status, template, frame, &self.policy)
     }
 
@@ -115,7 +117,8 @@ impl App {
         here: &str,
         data: impl Serialize,
     ) -> HttpResponse {
-        let frame = Frame { product: &self.config.title, csrf: session.csrf(), resources, here, data };
+        let person = session.data.person.as_deref().unwrap_or_default();
+        let frame = Frame { product: &self.config.title, csrf: session.csrf(), person, resources, here, data };
         self.pages.respond(status, template, frame, &self.policy)
     }
 

@@ -147,6 +147,12 @@ impl SiteError {
         let again = |label| way(if posted { "Back to the form" } else { label }, here.unwrap_or("/"));
         let mut detail = None;
         let (title, message, ways) = match self {
+            SiteError::SignInNeeded if posted => (
+                "Please sign in",
+                "Your sign-in has ended, so nothing was saved. Your browser's Back button leads to what you entered: copy \
+                 it, sign in, and enter it again.",
+                vec![way("Sign in", login(here.unwrap_or("/"))), home()],
+            ),
             SiteError::SignInNeeded => (
                 "Please sign in",
                 "You are not signed in, or your sign-in has ended.",

@@ -107,8 +107,13 @@ pub async fn keep(
     if is_script_call(request) || (!proved && !request.headers().contains_key("sec-fetch-site")) {
         return Err(SiteError::SignInNeeded);
     }
-    let fields = form.iter().filter(|(name, _)| *name != "csrf");
+    // A form of nobody known can't be told from another's after the next sign-in (E-048).
+    let person = form.one("person").ok().flatten();
+    let person = person.and_then(|sealed| app.vault.open_person(app.provider.issuer(), sealed));
+    let person = person.ok_or(SiteError::SignInNeeded)?;
+    let fields = form.iter().filter(|(name, _)| !matches!(*name, "csrf" | "person"));
     let kept = KeptForm {
+        person,
         path: request.path().to_owned(),
         fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     };

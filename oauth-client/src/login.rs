@@ -177,13 +177,27 @@ async fn finish(
 ) -> Result<HttpResponse, SiteError> {
     let tokens = Tokens::new(answer, &app.config.scopes, clock::now());
     let missing = !app.config.scopes.within(&tokens.scopes);
+    let issuer = app.provider.issuer();
+    let sub = answer.sub.as_deref();
     for _ in 0..TRIES {
         let mut visitor = app.visitor(&visitor_session);
-        let kept = if login.resumes { visitor.kept.take() } else { None };
+        let old = app.accounts.load(request).await?;
+        // Another person's form goes, whatever this login was for; so does the target that was another's (E-048).
+        let kept = visitor.kept.take_if(|kept| login.resumes || sub != Some(kept.person.as_str()));
+        let before = match &kept {
+            Some(kept) if login.resumes => Some(kept.person.clone()),
+            _ => old.as_ref().and_then(|old| app.vault.open_person(issuer, old.data.person.as_deref()?)),
+        };
+        let target = match (before, sub) {
+            (Some(before), Some(sub)) if before != sub => "/",
+            _ => login.target.as_str(),
+        };
+        let kept = kept.filter(|kept| sub == Some(kept.person.as_str()));
         let (_, cookie, create) = app.accounts.create_op(
             |id| Account {
                 tokens: Some(app.vault.seal(id, &tokens)),
                 kept: kept.as_ref().map(|kept| app.vault.seal(id, kept)),
+                person: sub.map(|sub| app.vault.seal_person(issuer, sub)),
                 ..Account::default()
             },
             Vec::new(),
@@ -195,7 +209,7 @@ async fn finish(
         if last {
             steps.push(app.visitors.end_op(&visitor_session));
         }
-        if let Some(old) = app.accounts.load(request).await? {
+        if let Some(old) = old {
             steps.push(app.accounts.end_op(&old));
             if let Some(tokens) = app.tokens(&old) {
                 steps.push(app.revocations.queue(&tokens)?.1);
@@ -204,8 +218,7 @@ async fn finish(
         steps.push(create);
         match app.store.apply(steps).await? {
             Applied::Done => {
-                let target = &login.target;
-                let way = if missing { format!("/missing-scope?target={}", encode(target)) } else { target.clone() };
+                let way = if missing { format!("/missing-scope?target={}", encode(target)) } else { target.to_owned() };
                 let mut response = see_other(&way);
                 add_cookie(&mut response, &cookie)?;
                 if last {

@@ -132,7 +132,8 @@ async fn refresh(app: &App, id: &str, refused: Option<&str>) -> Result<(), SiteE
             let next = tokens.refreshed(&answer, clock::now());
             let sealed = app.vault.seal(id, &next);
             let saved = change(app, session, &tokens, |account| {
-                *account = Account { tokens: Some(sealed.clone()), kept: account.kept.take(), ..Account::default() };
+                account.tokens = Some(sealed.clone());
+                (account.failed_refreshes, account.next_refresh_at) = (0, 0);
             })
             .await?;
             if saved == Change::Gone {

@@ -174,7 +174,10 @@ async fn a_form_survives_the_end_of_the_sign_in() {
     for session_is_gone in [false, true] {
         let mut browser = world.signed_in().await;
         browser.headers = vec![("sec-fetch-site", "same-origin")];
+        // Refreshed, the session still knows whose it is.
+        world.auth.expire_access_tokens();
         let form = browser.get("/edit/people/p3").await;
+        let person = form.hidden("person");
         let (csrf, etag, was) = (form.csrf(), form.hidden("etag"), form.hidden("was.name"));
         if session_is_gone {
             browser.cookies.insert("sid".to_owned(), "ses_of_yesterday".to_owned());
@@ -183,7 +186,8 @@ async fn a_form_survives_the_end_of_the_sign_in() {
             world.auth.state().refresh_answer = Some((400, json!({"error": "invalid_grant"})));
         }
         let entered = "Kept <b>\"text\"</b> & more";
-        let fields = [("csrf", csrf.as_str()), ("etag", &etag), ("text.name", entered), ("was.name", &was)];
+        let person = ("person", person.as_str());
+        let fields = [("csrf", csrf.as_str()), person, ("etag", &etag), ("text.name", entered), ("was.name", &was)];
         let page = browser.post("/edit/people/p3", &fields).await;
         page.shows(401, "Please sign in again");
         assert!(!page.text.contains("Kept"), "{}", page.text);
@@ -207,23 +211,96 @@ async fn a_form_survives_the_end_of_the_sign_in() {
     }
 }
 
+/// Ada's form, posted after her sign-in ended and her session was gone; the way to sign in that its page offers.
+async fn kept(world: &World) -> (Browser, String) {
+    world.auth.state().person = Some("u_ada");
+    let mut browser = world.signed_in().await;
+    browser.headers = vec![("sec-fetch-site", "same-origin")];
+    let person = browser.get("/edit/people/p3").await.hidden("person");
+    browser.cookies.remove("sid");
+    let page = browser.post("/edit/people/p3", &[("person", &person), ("text.name", "Kept")]).await;
+    page.shows(401, "is kept");
+    let login = format!("/login?target={}&resume=1", shared::form::encode(&page.hidden("target")));
+    (browser, login)
+}
+
 /// E-046, E-048: a form is kept only for its own browser and only for the way that leads on from it.
 #[actix_rt::test]
 async fn a_kept_form_is_shown_to_nobody_else() {
     let world = World::start().await;
-    let mut browser = world.browser();
-    browser.headers = vec![("sec-fetch-site", "same-origin")];
-    browser.post("/edit/people/p3", &[("text.name", "Kept")]).await.shows(401, "is kept");
+    let (mut browser, _) = kept(&world).await;
     // Another sign-in in the same browser, not by that page's button, does not bring it up.
     browser.sign_in().await;
-    assert!(!browser.get("/edit/people/p3").await.text.contains("Kept"));
-    // A foreign site, or a client that does not say where the form comes from, can keep nothing.
-    for headers in [vec![("sec-fetch-site", "cross-site")], vec![]] {
+    let form = browser.get("/edit/people/p3").await;
+    assert!(!form.text.contains("Kept"));
+    // A foreign site, or a client that does not say where the form comes from, can keep nothing; nor can a form of nobody.
+    let person = form.hidden("person");
+    for (headers, person) in [
+        (vec![("sec-fetch-site", "cross-site")], person.as_str()),
+        (vec![], person.as_str()),
+        (vec![("sec-fetch-site", "same-origin")], ""),
+        (vec![("sec-fetch-site", "same-origin")], "u_ada"),
+    ] {
         let mut stranger = world.browser();
         stranger.headers = headers;
-        let page = stranger.post("/edit/people/p3", &[("text.name", "planted")]).await;
+        let page = stranger.post("/edit/people/p3", &[("person", person), ("text.name", "planted")]).await;
         assert!([401, 403].contains(&page.status) && !stranger.cookies.contains_key("login"), "{}", page.text);
     }
+}
+
+/// E-048: whoever signs in next, if it is another person or nobody can tell, is not shown the form, nor led to its page.
+#[actix_rt::test]
+async fn another_person_gets_neither_the_kept_form_nor_its_target() {
+    let world = World::start().await;
+    for (next, resumes, target) in
+        [(Some("u_bob"), true, "/"), (Some("u_bob"), false, "/"), (None, true, "/edit/people/p3")]
+    {
+        let (mut browser, login) = kept(&world).await;
+        world.auth.state().person = next;
+        let callback = browser.authorize(if resumes { &login } else { "/login" }).await;
+        assert_eq!(browser.get(&callback).await.location(), target, "{next:?}");
+        let form = browser.get("/edit/people/p3").await;
+        assert!(form.status == 200 && !form.text.contains("Kept"), "{next:?}");
+        // It is discarded, not put by.
+        world.auth.state().person = Some("u_ada");
+        let callback = browser.authorize(&login).await;
+        browser.get(&callback).await;
+        let form = browser.get("/edit/people/p3").await;
+        assert!(form.status == 200 && !form.text.contains("Kept"), "{next:?}");
+    }
+}
+
+/// E-048: where one person's sign-in ended, the next person is not led.
+#[actix_rt::test]
+async fn another_person_is_not_led_where_the_last_one_was() {
+    let world = World::start().await;
+    for (next, target) in [("u_ada", "/data/people?page=2"), ("u_bob", "/")] {
+        world.auth.state().person = Some("u_ada");
+        let mut browser = world.signed_in().await;
+        world.auth.expire_access_tokens();
+        world.auth.state().refresh_answer = Some((400, json!({"error": "invalid_grant"})));
+        let page = browser.get("/data/people?page=2").await;
+        world.auth.state().refresh_answer = None;
+        world.auth.state().person = Some(next);
+        let callback = browser.authorize(page.location()).await;
+        assert_eq!(browser.get(&callback).await.location(), target, "{next}");
+    }
+}
+
+/// E-048: where the authorization server does not say who signs in, no form is kept, and the page says what to do.
+#[actix_rt::test]
+async fn forms_of_unknown_people_are_not_kept() {
+    let world = World::start().await;
+    world.auth.state().person = None;
+    let mut browser = world.signed_in().await;
+    browser.headers = vec![("sec-fetch-site", "same-origin")];
+    let form = browser.get("/edit/people/p3").await;
+    assert!(!form.text.contains("name=\"person\""));
+    world.auth.expire_access_tokens();
+    world.auth.state().refresh_answer = Some((400, json!({"error": "invalid_grant"})));
+    let page = browser.post("/edit/people/p3", &[("csrf", &form.csrf()), ("text.name", "Lost")]).await;
+    page.shows(401, "Back button leads to what you entered");
+    assert!(!browser.cookies.contains_key("login"));
 }
 
 /// E-046: a script's post gets 401 in JSON, too, with a session or without, and nothing is kept for it.

@@ -28,6 +28,8 @@ pub struct State {
     pub iss: Option<Option<String>>,
     pub expires_in: Option<u64>,
     pub scope: Option<String>,
+    /// Who signs in, where it tells.
+    pub person: Option<&'static str>,
     pub token_delay: Duration,
     /// Status and body instead of a token answer.
     pub token_answer: Option<(u16, Value)>,
@@ -62,6 +64,7 @@ impl AuthServer {
     pub fn on(listener: std::net::TcpListener) -> Self {
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let server = Self { issuer, state: Arc::default() };
+        server.state().person = Some("u_ada");
         let data = Data::new(server.clone());
         let run = HttpServer::new(move || {
             App::new()
@@ -199,7 +202,11 @@ async fn token(server: Data<AuthServer>, request: HttpRequest, form: Form<HashMa
     if challenge != asked["code_challenge"] || field("redirect_uri") != asked["redirect_uri"] {
         return refuse("invalid_grant");
     }
-    HttpResponse::Ok().json(AuthServer::issue(&mut state, None))
+    let mut answer = AuthServer::issue(&mut state, None);
+    if let Some(person) = state.person {
+        answer["sub"] = person.into();
+    }
+    HttpResponse::Ok().json(answer)
 }
 
 async fn revoke(server: Data<AuthServer>, request: HttpRequest, form: Form<HashMap<String, String>>) -> HttpResponse {
