@@ -3,7 +3,7 @@
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
-use super::{audience_for, issue, scope};
+use super::{audience_for, scope};
 use crate::app::App;
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
@@ -12,35 +12,25 @@ use crate::grant::NewGrant;
 /// Scopes that speak of a person (B-092).
 const PERSONAL: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-pub struct Request {
-    scopes: Option<Scopes>,
-}
-
-impl Request {
-    pub fn read(form: &Parameters) -> Result<Self, OAuthError> {
-        Ok(Self { scopes: scope(form)? })
+pub async fn issue(app: &App, client: &Client, form: &Parameters) -> Result<TokenResponse, OAuthError> {
+    let asked = scope(form)?;
+    let registry = app.scopes.registry().await?;
+    let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
+    let chosen = client.scopes_for(asked.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
+    let for_machines: Scopes =
+        registry.without_role(&chosen).iter().filter(|scope| !PERSONAL.contains(scope)).collect();
+    let scopes = if asked.is_some() { chosen } else { for_machines.clone() };
+    if scopes.is_empty() || scopes != for_machines {
+        return Err(invalid("scope names what only people can have".to_owned()));
     }
-
-    pub async fn issue(&self, app: &App, client: &Client, form: &Parameters) -> Result<TokenResponse, OAuthError> {
-        let registry = app.scopes.registry().await?;
-        let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
-        let chosen =
-            client.scopes_for(self.scopes.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
-        let for_machines: Scopes =
-            registry.without_role(&chosen).iter().filter(|scope| !PERSONAL.contains(scope)).collect();
-        let scopes = if self.scopes.is_some() { chosen } else { for_machines.clone() };
-        if scopes.is_empty() || scopes != for_machines {
-            return Err(invalid("scope names what only people can have".to_owned()));
-        }
-        let new = NewGrant {
-            grant_type: GrantType::ClientCredentials,
-            client,
-            user: None,
-            scopes,
-            resources: audience_for(app, client, form)?,
-            session: None,
-            auth_time: None,
-        };
-        issue(app, new, false).await
-    }
+    let new = NewGrant {
+        grant_type: GrantType::ClientCredentials,
+        client,
+        user: None,
+        scopes,
+        resources: audience_for(app, client, form)?,
+        session: None,
+        auth_time: None,
+    };
+    super::issue(app, new, false).await
 }

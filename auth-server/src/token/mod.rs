@@ -41,7 +41,7 @@ const KNOWN: [&str; 13] = [
 enum GrantRequest<'a> {
     AuthorizationCode(authorization_code::Request<'a>),
     RefreshToken(refresh_token::Request<'a>),
-    ClientCredentials(client_credentials::Request),
+    ClientCredentials,
     Password(password::Request<'a>),
 }
 
@@ -61,7 +61,7 @@ pub async fn endpoint(
     let tokens = match grant {
         GrantRequest::AuthorizationCode(grant) => grant.redeem(&app, &request, &client, &form).await?,
         GrantRequest::RefreshToken(grant) => grant.refresh(&app, &request, &client, &form).await?,
-        GrantRequest::ClientCredentials(grant) => grant.issue(&app, &client, &form).await?,
+        GrantRequest::ClientCredentials => client_credentials::issue(&app, &client, &form).await?,
         GrantRequest::Password(grant) => grant.sign_in(&app, &client, &form).await?,
     };
     Ok(answer(&tokens))
@@ -75,9 +75,7 @@ impl<'a> GrantRequest<'a> {
                 (kind, Self::AuthorizationCode(authorization_code::Request::read(form)?))
             }
             Some(kind @ GrantType::RefreshToken) => (kind, Self::RefreshToken(refresh_token::Request::read(form)?)),
-            Some(kind @ GrantType::ClientCredentials) => {
-                (kind, Self::ClientCredentials(client_credentials::Request::read(form)?))
-            }
+            Some(kind @ GrantType::ClientCredentials) => (kind, Self::ClientCredentials),
             Some(kind @ GrantType::Password) if app.config.password_grant => {
                 (kind, Self::Password(password::Request::read(form)?))
             }
@@ -117,7 +115,8 @@ fn required<'a>(form: &'a Parameters, name: &'static str) -> Result<&'a str, OAu
     form.one(name)?.ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
 }
 
-/// The `scope` parameter; absent is `None`.
+/// The `scope` parameter; absent is `None`. Judged after the client and its grant, as nobody else learns what is wrong with
+/// it (B-003).
 fn scope(form: &Parameters) -> Result<Option<Scopes>, OAuthError> {
     let parsed = form.one("scope")?.map(str::parse::<Scopes>).transpose();
     parsed.map_err(|error| OAuthError::new(ErrorCode::InvalidScope, error.to_string()))

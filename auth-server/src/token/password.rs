@@ -15,13 +15,12 @@ use crate::users::Authentication;
 pub struct Request<'a> {
     username: &'a str,
     password: Secret,
-    scopes: Option<Scopes>,
 }
 
 impl<'a> Request<'a> {
     pub fn read(form: &'a Parameters) -> Result<Self, OAuthError> {
         let password = Secret::new(required(form, "password")?);
-        Ok(Self { username: required(form, "username")?, password, scopes: scope(form)? })
+        Ok(Self { username: required(form, "username")?, password })
     }
 
     pub async fn sign_in(&self, app: &App, client: &Client, form: &Parameters) -> Result<TokenResponse, OAuthError> {
@@ -37,28 +36,27 @@ impl<'a> Request<'a> {
             grant_type: GrantType::Password,
             client,
             user: Some(&user),
-            scopes: self.scopes_of(app, client).await?,
+            scopes: scopes_of(app, client, scope(form)?).await?,
             resources: audience_for(app, client, form)?,
             session: None,
             auth_time: Some(clock::now()),
         };
         issue(app, new, client.permits(GrantType::RefreshToken)).await
     }
+}
 
-    /// As everywhere, but that scopes bound to a role are never given this way, and that an imported client may
-    /// get none (B-066).
-    async fn scopes_of(&self, app: &App, client: &Client) -> Result<Scopes, OAuthError> {
-        if self.scopes.is_none() && client.flags.allow_empty_scope {
-            return Ok(Scopes::default());
-        }
-        let registry = app.scopes.registry().await?;
-        let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
-        let chosen =
-            client.scopes_for(self.scopes.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
-        let open = registry.without_role(&chosen);
-        if open.is_empty() || (self.scopes.is_some() && open != chosen) {
-            return Err(invalid("scope names what the password grant never gives".to_owned()));
-        }
-        Ok(open)
+/// As everywhere, but that scopes bound to a role are never given this way, and that an imported client may
+/// get none (B-066).
+async fn scopes_of(app: &App, client: &Client, asked: Option<Scopes>) -> Result<Scopes, OAuthError> {
+    if asked.is_none() && client.flags.allow_empty_scope {
+        return Ok(Scopes::default());
     }
+    let registry = app.scopes.registry().await?;
+    let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
+    let chosen = client.scopes_for(asked.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
+    let open = registry.without_role(&chosen);
+    if open.is_empty() || (asked.is_some() && open != chosen) {
+        return Err(invalid("scope names what the password grant never gives".to_owned()));
+    }
+    Ok(open)
 }

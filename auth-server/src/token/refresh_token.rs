@@ -17,12 +17,11 @@ use crate::user::User;
 
 pub struct Request<'a> {
     refresh_token: &'a str,
-    scopes: Option<Scopes>,
 }
 
 impl<'a> Request<'a> {
     pub fn read(form: &'a Parameters) -> Result<Self, OAuthError> {
-        Ok(Self { refresh_token: required(form, "refresh_token")?, scopes: scope(form)? })
+        Ok(Self { refresh_token: required(form, "refresh_token")? })
     }
 
     pub async fn refresh(
@@ -32,9 +31,6 @@ impl<'a> Request<'a> {
         client: &Client,
         form: &Parameters,
     ) -> Result<TokenResponse, OAuthError> {
-        let mut resources: Vec<String> = form.all("resource").map(str::to_owned).collect();
-        resources.sort_unstable();
-        let asked = RefreshParameters { scopes: self.scopes.clone(), resources };
         // Twice at most: whoever is overtaken finds the token rotated when it reads it again.
         for _ in 0..2 {
             let presented = app.tokens.find_refresh(self.refresh_token).await?.ok_or_else(OAuthError::invalid_grant)?;
@@ -44,15 +40,16 @@ impl<'a> Request<'a> {
                 return Err(OAuthError::invalid_grant());
             }
             if presented.token.claimed_for.is_some() {
-                return repeat(app, request, &presented, &asked).await;
+                return repeat(app, request, &presented, &asked(form)?).await;
             }
             if presented.token.value.expires_at <= clock::now() {
                 return Err(OAuthError::invalid_grant());
             }
             let user = holder(app, grant).await?;
-            let scopes = self.effective_scopes(app, grant, client, user.as_ref()).await?;
+            let asked = asked(form)?;
+            let scopes = effective_scopes(app, grant, client, user.as_ref(), asked.scopes.as_ref()).await?;
             let aud = audience_within(&grant.resources, form)?;
-            let wanted = Wanted { client, user: user.as_ref(), asked: asked.clone(), scopes, aud };
+            let wanted = Wanted { client, user: user.as_ref(), asked, scopes, aud };
             match app.tokens.rotate(&presented, wanted).await? {
                 Rotated::Issued(tokens) => return Ok(tokens),
                 Rotated::Overtaken => {}
@@ -61,30 +58,36 @@ impl<'a> Request<'a> {
         }
         Err(OAuthError::invalid_grant())
     }
+}
 
-    /// The asked-for part of what was granted (B-073), less what the client or user has lost since (B-076).
-    async fn effective_scopes(
-        &self,
-        app: &App,
-        grant: &Grant,
-        client: &Client,
-        user: Option<&User>,
-    ) -> Result<Scopes, OAuthError> {
-        let asked = self.scopes.as_ref().unwrap_or(&grant.scopes);
-        if !asked.within(&grant.scopes) {
-            return Err(OAuthError::new(ErrorCode::InvalidScope, "scope is more than was granted"));
-        }
-        if asked.is_empty() {
-            return Ok(Scopes::default());
-        }
-        let registry = app.scopes.registry().await?;
-        let kept = asked.intersection(&client.scopes);
-        let kept = match user {
-            Some(user) => registry.open_to(user, &kept),
-            None => registry.without_role(&kept),
-        };
-        if kept.is_empty() { Err(OAuthError::invalid_grant()) } else { Ok(kept) }
+fn asked(form: &Parameters) -> Result<RefreshParameters, OAuthError> {
+    let mut resources: Vec<String> = form.all("resource").map(str::to_owned).collect();
+    resources.sort_unstable();
+    Ok(RefreshParameters { scopes: scope(form)?, resources })
+}
+
+/// The asked-for part of what was granted (B-073), less what the client or user has lost since (B-076).
+async fn effective_scopes(
+    app: &App,
+    grant: &Grant,
+    client: &Client,
+    user: Option<&User>,
+    asked: Option<&Scopes>,
+) -> Result<Scopes, OAuthError> {
+    let asked = asked.unwrap_or(&grant.scopes);
+    if !asked.within(&grant.scopes) {
+        return Err(OAuthError::new(ErrorCode::InvalidScope, "scope is more than was granted"));
     }
+    if asked.is_empty() {
+        return Ok(Scopes::default());
+    }
+    let registry = app.scopes.registry().await?;
+    let kept = asked.intersection(&client.scopes);
+    let kept = match user {
+        Some(user) => registry.open_to(user, &kept),
+        None => registry.without_role(&kept),
+    };
+    if kept.is_empty() { Err(OAuthError::invalid_grant()) } else { Ok(kept) }
 }
 
 /// Whose grant it is, still enabled (B-008).

@@ -156,6 +156,26 @@ async fn the_grant_type_is_judged_in_order() {
     server.post("/token", &form).await.refused("invalid_client");
 }
 
+/// B-003: what is wrong with a scope is told to a client that proved itself and has a valid grant.
+#[actix_rt::test]
+async fn a_malformed_scope_is_judged_after_the_client_and_its_grant() {
+    let server = Server::with("password_grant = true").await;
+    let shop = server.client(json!({"grant_types": ["authorization_code", "refresh_token", "password"]})).await;
+    let robot = server.robot().await;
+    let machine = [("grant_type", "client_credentials"), ("scope", "\u{e9}")];
+    let person = [("grant_type", "password"), ("username", "nobody"), ("password", "x"), ("scope", "\u{e9}")];
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("scope", "\u{e9}")];
+    for form in [&machine[..], &person, &refresh] {
+        let mut form = form.to_vec();
+        form.extend([("client_id", "nobody"), ("client_secret", "x")]);
+        server.post("/token", &form).await.refused("invalid_client");
+    }
+    shop.token(&machine).await.refused("unauthorized_client");
+    shop.token(&person).await.refused("invalid_grant");
+    shop.token(&refresh).await.refused("invalid_grant");
+    robot.token(&machine).await.refused("invalid_scope");
+}
+
 /// what the request says of the host is never repeated.
 #[actix_rt::test]
 async fn a_forged_host_changes_nothing() {
