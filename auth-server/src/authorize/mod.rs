@@ -15,6 +15,8 @@ pub mod consent;
 pub mod next_step;
 pub mod request;
 pub mod respond;
+#[cfg(test)]
+mod tests;
 pub mod transaction;
 
 use std::sync::Arc;
@@ -126,7 +128,7 @@ async fn first_step(
         Step::Issue(scopes) => {
             return Ok(match issue(app, &visitor, &wanted, client, scopes, None).await? {
                 Issued::Code(code) => with_code(&wanted.target, &code, app.config.issuer.as_str()),
-                Issued::Late => with_error(&late(wanted.target), app.config.issuer.as_str()),
+                Issued::SignedOut | Issued::Answered => with_error(&late(wanted.target), app.config.issuer.as_str()),
             });
         }
         Step::Refuse => return Ok(with_error(&refused(wanted.target), app.config.issuer.as_str())),
@@ -181,7 +183,8 @@ async fn answer_with_code(app: &App, visitor: &Visitor, open: Open, scopes: Scop
     let claim = app.transactions.claim_op(&open.id, Vec::new());
     match issue(app, visitor, &open.request, &open.client, scopes, Some(claim)).await? {
         Issued::Code(code) => Ok(with_code(&open.request.target, &code, app.config.issuer.as_str())),
-        Issued::Late => Err(PageError::Answered(open.client)),
+        Issued::SignedOut => answer_with_error(app, open, late).await,
+        Issued::Answered => Err(PageError::Answered(open.client)),
     }
 }
 
@@ -198,10 +201,13 @@ async fn answer_with_error(
     }
 }
 
+/// Without a code nothing was written.
 enum Issued {
     Code(String),
-    /// The transaction was answered, or the session ended, since they were read. Nothing was written.
-    Late,
+    /// The session ended since it was read.
+    SignedOut,
+    /// The transaction was answered since it was read.
+    Answered,
 }
 
 /// Writes grant and code in one step with the claim of the transaction, so that one answer makes at most one code, and only
@@ -215,7 +221,7 @@ async fn issue(
     claim: Option<Op>,
 ) -> Result<Issued, StoreError> {
     let (Some(user), Some(signed_in)) = (&visitor.user, &visitor.session.data.signed_in) else {
-        return Ok(Issued::Late);
+        return Ok(Issued::SignedOut);
     };
     let grant = NewGrant {
         grant_type: GrantType::AuthorizationCode,
@@ -232,12 +238,14 @@ async fn issue(
         code_challenge: wanted.code_challenge.clone(),
         nonce: None,
     };
+    // The session first: the index of a refusal tells what was in the way.
     let mut ops = vec![app.sessions.require_op(&visitor.session)];
     ops.extend(claim);
     let text = app.tokens.issue_code_ops(grant, &code, &mut ops)?;
     Ok(match app.state.apply(ops).await? {
         Applied::Done => Issued::Code(text),
-        Applied::Refused { .. } => Issued::Late,
+        Applied::Refused { index: 0, .. } => Issued::SignedOut,
+        Applied::Refused { .. } => Issued::Answered,
     })
 }
 
