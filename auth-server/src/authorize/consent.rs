@@ -11,7 +11,7 @@ use shared::page::Policy;
 use super::next_step::Step;
 use super::request::{AuthorizationRequest, Refusal, Target};
 use super::respond::{form_action, see_other, shown_host};
-use super::transaction;
+use super::transaction::{self, Open};
 use crate::app::App;
 use crate::browser::{self, Visitor};
 use crate::browser_form;
@@ -81,16 +81,21 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
     let (visitor, form) = browser_form::checked(app, request, body).await?;
     let id = form.one("tx")?.ok_or(PageError::NoTransaction(None))?;
     let open = transaction::open(app, id, Some(&visitor)).await?;
-    match form.one("decision")? {
+    let target = open.request.target.clone();
+    decide(app, &visitor, open, form.one("decision")?).await.or_else(|error| super::failed(app, target, error))
+}
+
+async fn decide(app: &App, visitor: &Visitor, open: Open, decision: Option<&str>) -> Result<HttpResponse, PageError> {
+    match decision {
         Some("deny") => super::answer_with_error(app, open, denied).await,
         Some("allow") => {
             // Only what the server itself would ask now: the form carries no scopes.
-            let Step::Consent(scopes) = super::step(app, &open.request, &open.client, &visitor).await? else {
-                return Ok(see_other(&super::continue_url(app, id)));
+            let Step::Consent(scopes) = super::step(app, &open.request, &open.client, visitor).await? else {
+                return Ok(see_other(&super::continue_url(app, &open.id)));
             };
             let request = open.request.clone();
-            let response = super::answer_with_code(app, &visitor, open, scopes.clone()).await?;
-            remember(app, &visitor, &request, &scopes).await;
+            let response = super::answer_with_code(app, visitor, open, scopes.clone()).await?;
+            remember(app, visitor, &request, &scopes).await;
             Ok(response)
         }
         _ => Err(ParameterError::Encoding.into()),

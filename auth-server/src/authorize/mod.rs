@@ -145,11 +145,7 @@ async fn try_go_on(app: &App, http: &HttpRequest) -> Result<HttpResponse, PageEr
     let visitor = Visitor::any(app, http).await?;
     let open = transaction::open(app, id, Some(&visitor)).await?;
     let target = open.request.target.clone();
-    Ok(match next(app, visitor, open).await {
-        Ok(response) => response,
-        Err(PageError::Unavailable(reason)) => unavailable(app, target, &StoreError::Unavailable(reason)),
-        Err(error) => return Err(error),
-    })
+    next(app, visitor, open).await.or_else(|error| failed(app, target, error))
 }
 
 /// The next step of a kept request.
@@ -272,6 +268,17 @@ fn outage(target: Target, error: &StoreError) -> Refusal {
 ///
 fn unavailable(app: &App, target: Target, error: &StoreError) -> HttpResponse {
     with_error(&outage(target, error), app.config.issuer.as_str())
+}
+
+/// A failure of ours while a transaction is answered: the client hears of it. Other errors stay with the
+/// user.
+fn failed(app: &App, target: Target, error: PageError) -> Result<HttpResponse, PageError> {
+    let error = match error {
+        PageError::Unavailable(reason) => StoreError::Unavailable(reason),
+        PageError::Failed(reason) => StoreError::Corrupt(reason),
+        other => return Err(other),
+    };
+    Ok(unavailable(app, target, &error))
 }
 
 /// What a grant keeps of the session it was given in.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, Browser, CALLBACK, Server, encode};
-use crate::{HOME, answered, asking, authorize_form, authorize_path, is_error_page, open};
+use crate::support::{Answer, Browser, CALLBACK, Server, encode, hidden};
+use crate::{HOME, answered, asking, authorize_form, authorize_path, decide, is_error_page, open, to_consent};
 
 async fn anonymous(server: &Server) -> Browser {
     Browser::new(&server.url, server.http.clone())
@@ -162,6 +162,30 @@ async fn an_outage_of_the_store_is_temporarily_unavailable() {
     store.execute_batch("ALTER TABLE lost RENAME TO expiring").unwrap();
     let again = crate::fill_in(&browser, &login, "nobody", "wrong").await;
     assert_eq!(again.status, 401, "the login page opened before the outage still works");
+}
+
+/// the answer to the consent page, too, tells the client of an outage, and of a fault of ours.
+#[actix_rt::test]
+async fn an_outage_at_the_consent_page_is_told_to_the_client() {
+    let server = Server::start().await;
+    let client = asking(&server).await;
+    let alice = server.user("alice").await;
+    let browser = alice.browser();
+    let page = to_consent(&browser, &alice, &client, &[]).await;
+    let store = rusqlite::Connection::open(server.folder().join("auth.db")).unwrap();
+    store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    store.execute_batch("ALTER TABLE consent RENAME TO lost").unwrap();
+    let told = answered(&decide(&browser, &page, "allow").await);
+    assert_eq!((told["error"].as_str(), told["state"].as_str()), ("temporarily_unavailable", "st"));
+    store.execute_batch("ALTER TABLE lost RENAME TO consent").unwrap();
+    store.execute("INSERT INTO consent VALUES (?1, ?2, 'damaged')", [&alice.id, &client.id]).unwrap();
+    let told = answered(&decide(&browser, &page, "allow").await);
+    assert_eq!((told["error"].as_str(), told["state"].as_str()), ("server_error", "st"));
+    let tx = hidden(&page.body, "tx");
+    let told = answered(&browser.get(&format!("/oauth/authorize/continue?tx={tx}")).await);
+    assert_eq!((told["error"].as_str(), told["state"].as_str()), ("server_error", "st"));
+    store.execute("DELETE FROM consent", []).unwrap();
+    assert!(answered(&decide(&browser, &page, "allow").await).contains_key("code"), "nothing was half done");
 }
 
 /// the link of a page that can't go on leads to the client.
