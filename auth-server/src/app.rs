@@ -1,11 +1,9 @@
 //! The parts that endpoints may use, put together once at start.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use shared::expiring::{self, Expiring, ExpiringStore};
 use shared::page::{Pages, PagesError};
-use shared::rate_limit::RateLimit;
 use shared::seal::{KeyError, KeyRing};
 use shared::session::Sessions;
 use shared::store::{Sqlite, StoreError, StoreUrl};
@@ -18,7 +16,7 @@ use crate::config::{Config, Lifetimes};
 use crate::directory::{self, ConsentStore};
 use crate::passwords::Passwords;
 use crate::scopes::KnownScopes;
-use crate::token::client_auth::Throttle;
+use crate::token::client_auth::Failures;
 use crate::tokens::Tokens;
 use crate::users::Users;
 
@@ -40,7 +38,7 @@ pub struct App {
     /// Codes, grants, tokens, sessions, transactions, counters.
     pub state: Arc<dyn ExpiringStore>,
     /// Failed client authentications (B-036).
-    pub client_throttle: Throttle,
+    pub client_failures: Failures,
 }
 
 /// Why the parts can't be put together.
@@ -77,15 +75,14 @@ impl App {
         );
         let transactions = Expiring::new(state.clone(), "transaction", Lifetimes::seconds(lifetimes.transaction));
         let passwords = Passwords::new(&config.passwords);
-        let failures = RateLimit::new(state.clone(), "client_failures", 10, Duration::from_secs(60));
         Ok(Self {
             users: Users::new(directory.users, state.clone(), passwords.clone()),
             clients: Clients::new(directory.clients, state.clone()),
             scopes: KnownScopes::new(directory.scopes),
             consents: directory.consents,
-            audit: Audit::new(directory.audit),
+            audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit)),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
-            client_throttle: Throttle::new(failures),
+            client_failures: Failures::new(&state),
             passwords,
             sessions,
             transactions,

@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shared::expiring::ExpiringStore;
+use shared::store::StoreError;
 use shared::{clock, request_id};
 
 use crate::directory::AuditStore;
+use crate::throttle::{Throttle, network};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,19 +86,53 @@ impl Event {
     }
 }
 
-/// Writes the log.
-#[derive(Clone)]
-pub struct Audit {
-    store: Arc<dyn AuditStore>,
+impl EventKind {
+    /// Whether anybody can make it happen, and as often as he likes.
+    fn is_anybodys(self) -> bool {
+        match self {
+            EventKind::ClientRefused | EventKind::CredentialInUrl | EventKind::IntrospectionRefused => true,
+            EventKind::CodeReplayed | EventKind::RefreshReused | EventKind::ForeignToken => false,
+        }
+    }
 }
 
+/// Writes the log.
+pub struct Audit {
+    store: Arc<dyn AuditStore>,
+    /// What anybody can make happen is noted ten times a minute, for each network and kind: more tells no more, and would
+    /// fill the store.
+    refusals: Throttle,
+}
+
+/// How often old events are removed, and how many by one write.
+const SWEEP: Duration = Duration::from_secs(600);
+const BATCH: usize = 500;
+
 impl Audit {
-    pub fn new(store: Arc<dyn AuditStore>) -> Self {
-        Self { store }
+    /// Events older than `kept` are removed in the background.
+    pub fn new(store: Arc<dyn AuditStore>, state: Arc<dyn ExpiringStore>, kept: Duration) -> Self {
+        let held = Arc::downgrade(&store);
+        actix_rt::spawn(async move {
+            loop {
+                actix_rt::time::sleep(SWEEP).await;
+                let Some(store) = held.upgrade() else { return };
+                if let Err(error) = remove_old(&*store, kept).await {
+                    log::warn!("old entries of the audit log were not removed: {error}");
+                }
+            }
+        });
+        Self { store, refusals: Throttle::new(state, "audited_refusals", 10) }
     }
 
     /// Notes what has happened already; that the note fails undoes nothing (F-065).
     pub async fn note(&self, event: Event) {
+        if let Some(ip) = event.ip.filter(|_| event.kind.is_anybodys()) {
+            let key = || format!("{} {:?}", network(ip), event.kind);
+            // Where it can't be counted it is noted: better twice than never.
+            if self.refusals.is_closed(key) || !self.refusals.count(key()).await.unwrap_or(true) {
+                return;
+            }
+        }
         if let Err(error) = self.store.append(&event).await {
             log::error!("the audit log did not take {event:?}: {error}");
         }
@@ -102,5 +140,52 @@ impl Audit {
 
     pub fn store(&self) -> &Arc<dyn AuditStore> {
         &self.store
+    }
+}
+
+async fn remove_old(store: &dyn AuditStore, kept: Duration) -> Result<(), StoreError> {
+    let end = clock::now().saturating_sub_unsigned(kept.as_secs());
+    while store.remove_before(end, BATCH).await? == BATCH {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::app;
+
+    async fn noted(audit: &Audit) -> usize {
+        audit.store().list(None, 1000).await.unwrap().len()
+    }
+
+    /// F-060, F-065: strangers can't fill the log; what tells of a theft is always noted.
+    #[actix_rt::test]
+    async fn refusals_that_anybody_can_cause_are_noted_ten_times_a_minute() {
+        let (_folder, app) = app::for_test();
+        let from = |kind, ip: &str| Event::new(kind).ip(ip.parse().unwrap());
+        for _ in 0..25 {
+            app.audit.note(from(EventKind::ClientRefused, "192.0.2.1")).await;
+        }
+        assert_eq!(noted(&app.audit).await, 10);
+        app.audit.note(from(EventKind::CredentialInUrl, "192.0.2.1")).await;
+        app.audit.note(from(EventKind::ClientRefused, "192.0.2.2")).await;
+        assert_eq!(noted(&app.audit).await, 12);
+        for _ in 0..25 {
+            app.audit.note(from(EventKind::CodeReplayed, "192.0.2.1")).await;
+        }
+        assert_eq!(noted(&app.audit).await, 37);
+    }
+
+    /// F-063: the log is kept as long as the setting says.
+    #[actix_rt::test]
+    async fn entries_older_than_they_are_kept_go() {
+        let (_folder, app) = app::for_test();
+        for age in [0, 50, 150] {
+            let event = Event { at: clock::now() - age, ..Event::new(EventKind::CodeReplayed) };
+            app.audit.note(event).await;
+        }
+        remove_old(&**app.audit.store(), Duration::from_secs(100)).await.unwrap();
+        assert_eq!(noted(&app.audit).await, 2);
     }
 }

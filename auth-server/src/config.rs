@@ -55,6 +55,8 @@ pub struct Lifetimes {
     pub transaction: u64,
     pub sso_idle: u64,
     pub sso_absolute: u64,
+    /// How long the audit log is kept (F-063).
+    pub audit: u64,
 }
 
 /// How passwords are hashed (F-001) and what a new one must be (F-010).
@@ -110,6 +112,7 @@ impl Default for Lifetimes {
             transaction: 600,
             sso_idle: 2 * HOUR,
             sso_absolute: 12 * HOUR,
+            audit: 90 * DAY,
         }
     }
 }
@@ -198,6 +201,7 @@ impl Lifetimes {
         within("transaction", self.transaction, 60, 1800);
         within("sso_idle", self.sso_idle, 5 * MINUTE, 30 * DAY);
         within("sso_absolute", self.sso_absolute, 5 * MINUTE, 30 * DAY);
+        within("audit", self.audit, DAY, 3650 * DAY);
         if self.refresh_idle > self.refresh_absolute {
             faults.push("lifetimes.refresh_idle: must not be longer than refresh_absolute".to_owned());
         }

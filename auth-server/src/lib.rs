@@ -39,6 +39,7 @@ mod routes;
 pub mod scope;
 pub mod scopes;
 mod state;
+mod throttle;
 mod token;
 mod tokens;
 pub mod user;

@@ -21,6 +21,7 @@ macro_rules! suite {
             consents_go_with_their_user_or_client
             scopes_are_replaced_by_name
             audit_events_are_read_from_the_newest
+            old_audit_events_are_removed_in_batches
         );
     };
     ($empty:ident: $($case:ident)*) => {
@@ -157,4 +158,15 @@ pub async fn audit_events_are_read_from_the_newest(directory: &Directory) {
         |events: &[(i64, Event)]| events.iter().filter_map(|(_, event)| event.client.clone()).collect::<Vec<_>>();
     assert_eq!(clients(&newest), ["third", "second"]);
     assert_eq!(clients(&directory.audit.list(Some(newest[1].0), 2).await.unwrap()), ["first"]);
+}
+
+pub async fn old_audit_events_are_removed_in_batches(directory: &Directory) {
+    for at in [10, 20, 30] {
+        directory.audit.append(&Event { at, ..Event::new(EventKind::CodeReplayed) }).await.unwrap();
+    }
+    assert_eq!(directory.audit.remove_before(30, 1).await.unwrap(), 1);
+    assert_eq!(directory.audit.remove_before(30, 9).await.unwrap(), 1);
+    assert_eq!(directory.audit.remove_before(30, 9).await.unwrap(), 0);
+    let left = directory.audit.list(None, 9).await.unwrap();
+    assert_eq!(left.iter().map(|(_, event)| event.at).collect::<Vec<_>>(), [30]);
 }

@@ -87,6 +87,8 @@ pub trait ScopeStore: Send + Sync {
 #[async_trait]
 pub trait AuditStore: Send + Sync {
     async fn append(&self, event: &Event) -> Result<(), StoreError>;
+    /// Removes at most `limit` events of before `at` (epoch seconds) and says how many went.
+    async fn remove_before(&self, at: i64, limit: usize) -> Result<usize, StoreError>;
     /// The newest first; `before` is the number of the last one of the page before.
     async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Event)>, StoreError>;
 }

@@ -250,6 +250,11 @@ impl AuditStore for SqliteDirectory {
         self.execute("INSERT INTO audit (at, body) VALUES (?1, ?2)", values).await.map(drop)
     }
 
+    async fn remove_before(&self, at: i64, limit: usize) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ?1 LIMIT ?2)";
+        self.execute(sql, (at, i64::try_from(limit).unwrap_or(i64::MAX))).await
+    }
+
     async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Event)>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.file

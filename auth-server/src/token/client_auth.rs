@@ -2,17 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use moka::sync::Cache;
 use shared::Secret;
 use shared::clock;
+use shared::expiring::ExpiringStore;
 use shared::form::{Parameters, decode};
-use shared::rate_limit::{Allowance, RateLimit};
 use shared::serve::client_ip;
 
 use crate::app::App;
@@ -21,6 +19,7 @@ use crate::client::{AuthMethod, Client, ClientSecret, Digest32, SecretForm};
 use crate::client_metadata::LONGEST_ID;
 use crate::error::OAuthError;
 use crate::passwords::Verdict;
+use crate::throttle::{Throttle, WINDOW, network};
 
 /// What a request shows of its client.
 pub struct Presented {
@@ -34,42 +33,36 @@ enum Proof {
     IdOnly,
 }
 
-/// Slows guessing: after ten failures in a minute of one client id from one address, nothing is tried (B-036).
-pub struct Throttle {
-    failures: RateLimit,
-    closed: Cache<String, ()>,
+/// Slows guessing (B-036): after too many failures in a minute nothing is tried.
+pub struct Failures {
+    /// Of one client id from one network.
+    of_client: Throttle,
+    /// Of any client id from one network, so that inventing ids doesn't fill the store.
+    of_network: Throttle,
 }
 
-/// In seconds.
-const WINDOW: Duration = Duration::from_secs(60);
-
-impl Throttle {
-    pub fn new(failures: RateLimit) -> Self {
-        Self { failures, closed: Cache::builder().max_capacity(100_000).time_to_live(WINDOW).build() }
+impl Failures {
+    pub fn new(state: &Arc<dyn ExpiringStore>) -> Self {
+        Self {
+            of_client: Throttle::new(state.clone(), "client_failures", 10),
+            of_network: Throttle::new(state.clone(), "network_failures", 100),
+        }
     }
 
     fn key(client: &str, ip: IpAddr) -> String {
-        format!("{ip} {client}")
+        format!("{} {client}", network(ip))
     }
 
     fn check(&self, client: &str, ip: IpAddr) -> Result<(), OAuthError> {
-        // Nothing is closed but under attack: then even the key is worth saving.
-        if self.closed.entry_count() == 0 || !self.closed.contains_key(&Self::key(client, ip)) {
-            return Ok(());
-        }
-        Err(OAuthError::Throttled { retry_after: WINDOW })
+        let closed =
+            self.of_client.is_closed(|| Self::key(client, ip)) || self.of_network.is_closed(|| network(ip).to_string());
+        if closed { Err(OAuthError::Throttled { retry_after: WINDOW }) } else { Ok(()) }
     }
 
-    async fn failed(&self, client: &str, ip: IpAddr) -> Result<(), OAuthError> {
-        let key = Self::key(client, ip);
-        match self.failures.check(&key).await? {
-            Allowance::Allowed => Ok(()),
-            Allowance::Exceeded { retry_after } => {
-                self.closed.insert(key, ());
-                self.closed.run_pending_tasks();
-                Err(OAuthError::Throttled { retry_after })
-            }
-        }
+    async fn note(&self, client: &str, ip: IpAddr) -> Result<(), OAuthError> {
+        let within = self.of_network.count(network(ip).to_string()).await?
+            && self.of_client.count(Self::key(client, ip)).await?;
+        if within { Ok(()) } else { Err(OAuthError::Throttled { retry_after: WINDOW }) }
     }
 }
 
@@ -80,7 +73,7 @@ pub async fn authenticate(app: &App, request: &HttpRequest, form: &Parameters) -
         return Err(OAuthError::invalid_client());
     }
     let ip = client_ip(request);
-    app.client_throttle.check(&presented.id, ip)?;
+    app.client_failures.check(&presented.id, ip)?;
     let client = app.clients.find(&presented.id).await?;
     if presented.proves(client.as_deref(), app).await?
         && let Some(client) = client
@@ -89,7 +82,7 @@ pub async fn authenticate(app: &App, request: &HttpRequest, form: &Parameters) -
     }
     log::warn!("client authentication failed");
     app.audit.note(Event::new(EventKind::ClientRefused).client(&presented.id).ip(ip)).await;
-    app.client_throttle.failed(&presented.id, ip).await?;
+    app.client_failures.note(&presented.id, ip).await?;
     Err(OAuthError::invalid_client())
 }
 

@@ -172,6 +172,18 @@ async fn guessing_a_client_secret_is_throttled() {
     other.token(&[GRANT]).await.tokens();
 }
 
+/// B-036: neither does inventing ids help: the hundred-and-first failure in a minute from one address is answered 429.
+#[actix_rt::test]
+async fn failures_from_one_address_are_counted_whatever_the_client() {
+    let server = Server::start().await;
+    let robot = server.robot().await;
+    for number in 0..100 {
+        with_header(&server, &basic(&format!("invented{number}"), "guess"), &[GRANT]).await.refused("invalid_client");
+    }
+    with_header(&server, &basic("another", "guess"), &[GRANT]).await.refused("temporarily_unavailable");
+    robot.token(&[GRANT]).await.refused("temporarily_unavailable");
+}
+
 /// B-084: a client that another process has just removed gets no more tokens, whatever this one remembers of it.
 #[actix_rt::test]
 async fn a_client_removed_by_another_process_gets_no_more_tokens() {

@@ -1,0 +1,66 @@
+//! What may happen so often a minute, from one address or in one name, and then waits.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use shared::expiring::ExpiringStore;
+use shared::rate_limit::{Allowance, RateLimit};
+use shared::store::StoreError;
+
+/// In which the calls are counted, and for which a throttle stays closed.
+pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// Counts in the store, for all processes; once closed, it costs no write.
+pub struct Throttle {
+    limit: RateLimit,
+    closed: Cache<String, ()>,
+}
+
+impl Throttle {
+    /// At most `most` a minute and key.
+    pub fn new(state: Arc<dyn ExpiringStore>, name: &'static str, most: u64) -> Self {
+        let closed = Cache::builder().max_capacity(100_000).time_to_live(WINDOW).build();
+        Self { limit: RateLimit::new(state, name, most, WINDOW), closed }
+    }
+
+    /// Whether there were too many. `key` is made only where it is needed.
+    pub fn is_closed(&self, key: impl FnOnce() -> String) -> bool {
+        // Nothing is closed but under attack: then even the key is worth saving.
+        self.closed.entry_count() != 0 && self.closed.contains_key(&key())
+    }
+
+    /// Counts one more, and says whether it is still within the limit.
+    pub async fn count(&self, key: String) -> Result<bool, StoreError> {
+        if self.limit.check(&key).await? == Allowance::Allowed {
+            return Ok(true);
+        }
+        self.closed.insert(key, ());
+        self.closed.run_pending_tasks();
+        Ok(false)
+    }
+}
+
+/// The part of an address that one party holds: all of an IPv4 address, the network of an IPv6 address.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// B-036: whoever changes his address within his network is still the same.
+    #[test]
+    fn an_ipv6_address_counts_by_its_network() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+}
