@@ -113,11 +113,12 @@ pub enum NewClientFault {
 
 /// Registers a client under a new id; the secret, if it has one, is told this once (B-030).
 pub async fn create_client(app: &App, metadata: ClientMetadata) -> Result<(Client, Option<Secret>), NewClientFault> {
-    let unknown = unknown_scopes(app, &metadata.scope).await?;
-    let (client, secret) = match (metadata.register(clock::now()), unknown) {
-        (Ok(registered), None) => registered,
-        (Ok(_), Some(unknown)) => return Err(NewClientFault::Metadata(vec![unknown])),
-        (Err(faults), unknown) => return Err(NewClientFault::Metadata(faults.into_iter().chain(unknown).collect())),
+    let mut unfit: Vec<MetadataFault> = unknown_scopes(app, &metadata.scope).await?.into_iter().collect();
+    unfit.extend(short_lived(app, &metadata));
+    let (client, secret) = match metadata.register(clock::now()) {
+        Ok(registered) if unfit.is_empty() => registered,
+        Ok(_) => return Err(NewClientFault::Metadata(unfit)),
+        Err(faults) => return Err(NewClientFault::Metadata(faults.into_iter().chain(unfit).collect())),
     };
     app.clients.insert(&client).await?;
     Ok((client, secret))
@@ -133,15 +134,39 @@ pub async fn unknown_scopes(app: &App, scopes: &Scopes) -> Result<Option<Metadat
     }))
 }
 
+/// Tokens that live for less than a minute are for development only (decisions 16).
+pub fn short_lived(app: &App, metadata: &ClientMetadata) -> Option<MetadataFault> {
+    let short = !app.config.dev && metadata.access_ttl.is_some_and(|ttl| (1..60).contains(&ttl));
+    short.then(|| MetadataFault { field: "access_ttl", message: "must be at least 60 seconds".to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::app;
 
     #[test]
     fn a_generated_password_is_long_enough_and_new_each_time() {
         assert_eq!(generate_password(15).expose().len(), 22);
         assert!(generate_password(60).expose().len() >= 60);
         assert!(!generate_password(15).matches(generate_password(15).expose()));
+    }
+
+    /// Decisions 16 on the bounds of table 0.2: with `dev`, a client's tokens may live for a second.
+    #[actix_rt::test]
+    async fn only_in_development_may_a_clients_tokens_live_for_a_second() {
+        let (_folder, mut app) = app::for_test();
+        let metadata = |seconds| ClientMetadata {
+            client_name: "Shop".to_owned(),
+            redirect_uris: vec!["https://shop.example/cb".to_owned()],
+            access_ttl: Some(seconds),
+            ..ClientMetadata::default()
+        };
+        for (dev, seconds, good) in [(false, 1, false), (false, 60, true), (true, 1, true), (true, 0, false)] {
+            app.config.dev = dev;
+            assert_eq!(create_client(&app, metadata(seconds)).await.is_ok(), good, "{dev} {seconds}");
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::resource;
 /// A client id has at most this many characters.
 pub const LONGEST_ID: usize = 128;
 
+/// How long a client's access tokens may live, in seconds.
+const LONGEST_ACCESS: u64 = 86_400;
+
 /// A client's settings. Absent members take their defaults; unknown ones are refused, so that a misspelt restriction is
 /// not lost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -137,8 +140,8 @@ impl ClientMetadata {
                 }
             }
         }
-        if self.access_ttl.is_some_and(|ttl| !(60..=86_400).contains(&ttl)) {
-            fault("access_ttl", "must be 60 to 86400 seconds");
+        if self.access_ttl.is_some_and(|ttl| !(1..=LONGEST_ACCESS).contains(&ttl)) {
+            fault("access_ttl", "must be 1 to 86400 seconds");
         }
         faults
     }
@@ -350,7 +353,7 @@ mod tests {
             response_types: vec!["token".to_owned()],
             default_scope: "c".parse().unwrap(),
             resources: vec!["people".to_owned()],
-            access_ttl: Some(5),
+            access_ttl: Some(LONGEST_ACCESS + 1),
             ..web()
         };
         assert_eq!(fields(&odd), ["redirect_uris", "response_types", "default_scope", "resources", "access_ttl"]);

@@ -154,7 +154,7 @@ async fn a_refused_client_form_keeps_what_was_typed() {
         ("scope", "read nothing"),
         ("default_scope", "write"),
         ("resources", "not-absolute"),
-        ("access_ttl", "30"),
+        ("access_ttl", "90000"),
         ("flags", "require_pkce"),
         ("flags", "rotate_refresh_tokens"),
     ];
