@@ -1,0 +1,178 @@
+//! Bringing one declared thing into being, and taking out what is declared no more.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use shared::{Secret, clock};
+
+use super::{Action, Declaration, DeclareError, DeclaredClient, DeclaredUser, Kind, Options, Report};
+use crate::accounts::{self, NewUser};
+use crate::app::App;
+use crate::client::{Client, Digest32, SecretForm};
+use crate::client_metadata::generated_secret;
+use crate::directory::{Page, Replaced};
+use crate::scope::Scope;
+use crate::user::{self, User};
+
+pub(super) async fn apply_scope(
+    app: &App,
+    scope: &Scope,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    let registry = app.scopes.registry().await?;
+    let action = match registry.get(&scope.name) {
+        Some(known) if known == scope => return Ok(()),
+        Some(_) => Action::Change,
+        None => Action::Create,
+    };
+    if !options.dry_run {
+        app.scopes.put(scope).await?;
+    }
+    report.note(action, Kind::Scope, &scope.name, None);
+    Ok(())
+}
+
+pub(super) async fn apply_client(
+    app: &App,
+    declared: &DeclaredClient,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    let id = &declared.client_id;
+    let refused =
+        |list: Vec<_>| DeclareError::Faults(list.iter().map(|fault| format!("client {id}: {fault}")).collect());
+    let metadata = declared.metadata.clone();
+    let before = app.clients.read(id).await?;
+    let mut client = match &before {
+        Some(before) => {
+            let mut client = before.clone();
+            metadata.write_to(&mut client).map_err(refused)?;
+            client
+        }
+        None => metadata.declare(id.clone(), clock::now()).map_err(refused)?,
+    };
+    client.declared = true;
+    let mut generated = None;
+    match &declared.client_secret {
+        Some(secret) if !has_secret(&client, secret) => {
+            client.secrets = vec![generated_secret(secret).map_err(|fault| refused(vec![fault]))?];
+        }
+        None if !client.is_public() && client.secrets.is_empty() => generated = Some(client.add_secret()),
+        _ => {}
+    }
+    let action = match &before {
+        Some(before) if same(before, &client) => return Ok(()),
+        Some(_) => Action::Change,
+        None => Action::Create,
+    };
+    if options.dry_run {
+        generated = None;
+    } else if before.is_none() {
+        app.clients.insert(&client).await?;
+    } else if app.clients.replace(&client).await? == Replaced::Changed {
+        return Err(DeclareError::Changed(format!("client {id}")));
+    }
+    report.note(action, Kind::Client, id, generated);
+    Ok(())
+}
+
+/// Whether the client's one secret is the declared one.
+fn has_secret(client: &Client, secret: &Secret) -> bool {
+    let [held] = client.secrets.as_slice() else { return false };
+    matches!(&held.form, SecretForm::Sha256(digest) if digest.matches(&Digest32::of(secret.expose())))
+        && held.until.is_none()
+}
+
+/// Whether both would be stored as the same text.
+fn same<T: Serialize>(one: &T, other: &T) -> bool {
+    match (serde_json::to_value(one), serde_json::to_value(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+pub(super) async fn apply_user(
+    app: &App,
+    declared: &DeclaredUser,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    let name = &declared.username;
+    let Some(before) = app.users.find_by_username(name).await? else {
+        let mut generated = None;
+        if !options.dry_run {
+            let new = NewUser {
+                username: name.clone(),
+                password: declared.password.clone(),
+                roles: declared.roles.clone(),
+                must_change: false,
+                declared: true,
+            };
+            let created = accounts::create_user(app, new).await;
+            generated = created.map_err(|fault| DeclareError::User { name: name.clone(), fault })?.generated;
+        }
+        report.note(Action::Create, Kind::User, name, generated);
+        return Ok(());
+    };
+    let user = User { roles: declared.roles.clone(), declared: true, ..before.clone() };
+    if same(&before, &user) {
+        return Ok(());
+    }
+    if !options.dry_run && app.users.replace(&user).await? == Replaced::Changed {
+        return Err(DeclareError::Changed(format!("user {name}")));
+    }
+    report.note(Action::Change, Kind::User, name, None);
+    Ok(())
+}
+
+pub(super) async fn prune(
+    app: &App,
+    declaration: &Declaration,
+    options: Options,
+    report: &mut Report,
+) -> Result<(), DeclareError> {
+    // Found first, deleted then: a listing goes on after its last entry, which must still be there.
+    let ids: BTreeSet<&str> = declaration.clients.iter().map(|declared| declared.client_id.as_str()).collect();
+    let mut clients = Vec::new();
+    let mut page = Page { limit: 100, ..Page::default() };
+    loop {
+        let found = app.clients.list(&page).await?;
+        let Some(last) = found.last() else { break };
+        page.after = Some(last.id.clone());
+        clients.extend(found.into_iter().filter(|client| client.declared && !ids.contains(client.id.as_str())));
+    }
+    for client in &clients {
+        if !options.dry_run {
+            app.clients.delete(client).await?;
+        }
+        report.note(Action::Remove, Kind::Client, &client.id, None);
+    }
+    let names: BTreeSet<String> =
+        declaration.users.iter().filter_map(|declared| user::username(&declared.username).ok()).collect();
+    let mut users = Vec::new();
+    page.after = None;
+    loop {
+        let found = app.users.list(&page).await?;
+        let Some(last) = found.last() else { break };
+        page.after = Some(last.id.clone());
+        let gone = |user: &User| user.declared && !user.is_admin() && !names.contains(&user.username);
+        users.extend(found.into_iter().filter(gone));
+    }
+    for user in &users {
+        if !options.dry_run {
+            app.users.delete(user).await?;
+        }
+        report.note(Action::Remove, Kind::User, &user.username, None);
+    }
+    let registry = app.scopes.registry().await?;
+    for scope in registry.iter() {
+        if declaration.scopes.iter().all(|declared| declared.name != scope.name) {
+            if !options.dry_run {
+                app.scopes.delete(&scope.name).await?;
+            }
+            report.note(Action::Remove, Kind::Scope, &scope.name, None);
+        }
+    }
+    Ok(())
+}
