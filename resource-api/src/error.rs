@@ -83,7 +83,7 @@ impl ApiError {
             ApiError::Auth(AuthError::Missing | AuthError::Invalid | AuthError::ForeignOwner) => 401,
             ApiError::Auth(AuthError::InsufficientScope(_) | AuthError::Role | AuthError::NoOwner) => 403,
             ApiError::Auth(AuthError::Unavailable(_)) => 503,
-            ApiError::Payload(PayloadError::TooLarge | PayloadError::TooMany(_)) => 413,
+            ApiError::Payload(PayloadError::TooLarge | PayloadError::TooMany(_) | PayloadError::TooManyValues) => 413,
             ApiError::Payload(_) | ApiError::Query(_) | ApiError::Immutable(_) | ApiError::DuplicateInEdit(_) => 400,
             ApiError::Forbidden => 403,
             ApiError::Precondition(PreconditionError::Required) => 428,

@@ -7,23 +7,67 @@ use serde_json::Value;
 
 use super::{AllowUnknown, DateFormat, Field, FieldType, Resource, Rule, Schema, Settings, python_text};
 
-/// A payload that is no object; holds its Python text for the message of POST-02 and PATCH-03.
+mod dotted;
+mod json_text;
+
+pub use json_text::{JsonTextError, MOST_VALUES, parse as parse_json};
+
+/// Documents are nested no deeper: MongoDB's limit, and what every later step can walk through on its stack.
+const DEEPEST: usize = 100;
+
+/// Why a payload can't become a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a document, must be a dict")]
-pub struct NotADocument(String);
+pub enum ConversionError {
+    /// It is no object; holds its Python text for the message of POST-02 and PATCH-03.
+    #[error("'{0}' is not a document, must be a dict")]
+    NotADocument(String),
+    /// BSON ends names with that character.
+    #[error("the name '{0}' has a null character")]
+    NullInName(String),
+    #[error("documents can't be nested deeper than {DEEPEST} levels")]
+    TooDeep,
+}
 
 /// Converts one document of a request.
-pub fn document(value: Value, resource: &Resource, settings: &Settings) -> Result<Document, NotADocument> {
+pub fn document(value: Value, resource: &Resource, settings: &Settings) -> Result<Document, ConversionError> {
     let mut document = match untyped(value) {
         Bson::Document(document) => document,
-        other => return Err(NotADocument(python_text::str(&other))),
+        other => return Err(ConversionError::NotADocument(python_text::str(&other))),
     };
     if resource.normalize_dotted_fields {
-        expand_dotted(&mut document);
+        dotted::expand(&mut document);
     }
     let conversion = Conversion { dates: &settings.date_format, create_lists: settings.auto_create_lists };
     conversion.mapping(&mut document, &resource.schema, None);
+    // Last, as a conversion may bring in objects out of texts.
+    storable_members(&document, 1)?;
     Ok(document)
+}
+
+/// Whether the store can keep the value.
+pub fn storable(value: &Bson) -> Result<(), ConversionError> {
+    storable_at(value, 1)
+}
+
+fn storable_at(value: &Bson, depth: usize) -> Result<(), ConversionError> {
+    match value {
+        Bson::Document(document) => storable_members(document, depth),
+        Bson::Array(_) if depth > DEEPEST => Err(ConversionError::TooDeep),
+        Bson::Array(items) => items.iter().try_for_each(|item| storable_at(item, depth + 1)),
+        _ => Ok(()),
+    }
+}
+
+fn storable_members(document: &Document, depth: usize) -> Result<(), ConversionError> {
+    if depth > DEEPEST {
+        return Err(ConversionError::TooDeep);
+    }
+    document.iter().try_for_each(|(name, value)| {
+        if name.contains('\0') {
+            return Err(ConversionError::NullInName(name.replace('\0', "\\x00")));
+        }
+        storable_at(value, depth + 1)
+    })
 }
 
 /// One value by its field's rules, for values that arrive in URLs (SER-07).
@@ -91,56 +135,6 @@ fn digits(text: &str) -> Option<String> {
         }
     }
     Some(text.replace('_', ""))
-}
-
-/// `{"a.b": 1}` → `{"a": {"b": 1}}`, at every depth (SER-01). Where something else is in the way the field stays as
-/// it is, an unknown one.
-fn expand_dotted(document: &mut Document) {
-    document.iter_mut().for_each(|(_, value)| expand_dotted_value(value));
-    let dotted: Vec<String> = document.keys().filter(|name| name.contains('.')).cloned().collect();
-    for name in dotted {
-        if !fits(document, &name) {
-            continue;
-        }
-        let Some(value) = document.remove(&name) else { continue };
-        let mut parts: Vec<&str> = name.split('.').collect();
-        let last = parts.pop().unwrap_or_default();
-        let mut target = &mut *document;
-        for part in parts {
-            let entry = target.entry(part.to_owned()).or_insert_with(|| Bson::Document(Document::new()));
-            let Bson::Document(inner) = entry else { unreachable!("`fits` has looked at every step") };
-            target = inner;
-        }
-        target.insert(last, value);
-    }
-}
-
-fn expand_dotted_value(value: &mut Bson) {
-    match value {
-        Bson::Document(document) => expand_dotted(document),
-        Bson::Array(items) => items.iter_mut().for_each(expand_dotted_value),
-        _ => {}
-    }
-}
-
-/// Whether every step above the last is a dict or free.
-fn fits(document: &Document, name: &str) -> bool {
-    let mut current = Some(document);
-    let mut parts = name.split('.').peekable();
-    while let Some(part) = parts.next() {
-        if part.is_empty() {
-            return false;
-        }
-        if parts.peek().is_none() {
-            return true;
-        }
-        current = match current.and_then(|current| current.get(part)) {
-            None => None,
-            Some(Bson::Document(inner)) => Some(inner),
-            Some(_) => return false,
-        };
-    }
-    true
 }
 
 struct Conversion<'a> {
@@ -220,7 +214,7 @@ impl Conversion<'_> {
             (FieldType::ObjectId | FieldType::Datetime, value) if super::validate::is_falsy(value) => Some(Bson::Null),
             (FieldType::Integer, Bson::Double(_) | Bson::String(_) | Bson::Boolean(_)) => to_integer(value),
             (FieldType::Float, _) => to_float(value),
-            (FieldType::Number, Bson::String(text)) => serde_json::from_str(text).ok().map(untyped),
+            (FieldType::Number, Bson::String(text)) => parse_json(text.as_bytes()).ok().map(untyped),
             (FieldType::Boolean, Bson::String(text)) => match text.to_lowercase().as_str() {
                 "1" | "true" => Some(Bson::Boolean(true)),
                 "0" | "false" => Some(Bson::Boolean(false)),

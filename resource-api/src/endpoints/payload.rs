@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::context::Context;
 use crate::auth::AuthError;
+use crate::domain::convert::{JsonTextError, MOST_VALUES, parse_json};
 use crate::error::ApiError;
 
 /// What is wrong with a body.
@@ -30,14 +31,25 @@ pub enum PayloadError {
     TooLarge,
     #[error("more than {0} documents in one bulk")]
     TooMany(usize),
+    #[error("more than {MOST_VALUES} values in one body")]
+    TooManyValues,
     #[error("the connection broke: {0}")]
     Broken(String),
+}
+
+impl From<JsonTextError> for PayloadError {
+    fn from(error: JsonTextError) -> Self {
+        match error {
+            JsonTextError::Syntax(error) => Self::Json(error.to_string()),
+            JsonTextError::TooManyValues => Self::TooManyValues,
+        }
+    }
 }
 
 impl PayloadError {
     /// ERR-01: told even without DEBUG.
     pub fn is_told(&self) -> bool {
-        matches!(self, Self::ContentType | Self::EmptyForm | Self::TooMany(_))
+        matches!(self, Self::ContentType | Self::EmptyForm | Self::TooMany(_) | Self::TooManyValues)
     }
 }
 
@@ -52,7 +64,7 @@ pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value,
     }
     let body = bytes(context.request, payload, context.app.limits.body).await?;
     if json {
-        return Ok(serde_json::from_slice(&body).map_err(|error| PayloadError::Json(error.to_string()))?);
+        return Ok(parse_json(&body).map_err(PayloadError::from)?);
     }
     let fields = fields(&body, settings.auto_collapse_multi_keys)?;
     // D-004: a token in the form beside the one in the header.
@@ -65,7 +77,7 @@ pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value,
 /// REQ-09: an edit may also be a JSON text within a JSON string.
 pub fn unwrap_text(value: Value) -> Result<Value, PayloadError> {
     match value {
-        Value::String(text) => serde_json::from_str(&text).map_err(|error| PayloadError::Json(error.to_string())),
+        Value::String(text) => Ok(parse_json(text.as_bytes())?),
         value => Ok(value),
     }
 }
@@ -91,7 +103,13 @@ async fn bytes(request: &HttpRequest, payload: web::Payload, limit: usize) -> Re
 fn fields(body: &[u8], collapse: bool) -> Result<Map<String, Value>, PayloadError> {
     std::str::from_utf8(body).map_err(|_| PayloadError::Form)?;
     let mut fields = Map::new();
+    let mut values = 0;
     for (name, value) in form_urlencoded::parse(body) {
+        // As in JSON, each part of a dotted name counts.
+        values += name.split('.').count();
+        if values > MOST_VALUES {
+            return Err(PayloadError::TooManyValues);
+        }
         let value = Value::String(value.into_owned());
         match fields.get_mut(&*name) {
             None => {
@@ -119,6 +137,8 @@ mod tests {
         assert_eq!(read(false), json!({"a": "1", "b": "x y", "c": "ä"}));
         assert_eq!(read(true), json!({"a": ["1", "2", "3"], "b": "x y", "c": "ä"}));
         assert_eq!(fields(b"", false), Err(PayloadError::EmptyForm));
+        let long = "a.".repeat(1_000_000) + "=1";
+        assert_eq!(fields(long.as_bytes(), false), Err(PayloadError::TooManyValues));
     }
 
     /// REQ-09.
@@ -127,5 +147,7 @@ mod tests {
         assert_eq!(unwrap_text(json!("{\"a\": 1}")).unwrap(), json!({"a": 1}));
         assert_eq!(unwrap_text(json!({"a": 1})).unwrap(), json!({"a": 1}));
         assert!(matches!(unwrap_text(json!("{")), Err(PayloadError::Json(_))));
+        let zeros = format!("[{}0]", "0,".repeat(1_000_000));
+        assert!(matches!(unwrap_text(json!(zeros)), Err(PayloadError::TooManyValues)));
     }
 }

@@ -4,7 +4,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, bson, doc};
 use serde_json::{Value, json};
 
-use super::{document, untyped, value};
+use super::{ConversionError, document, untyped, value};
 use crate::domain::{Domain, Format, parse};
 
 fn domain(schema: Value, globals: Value) -> Domain {
@@ -112,6 +112,55 @@ fn dotted_names_become_dicts() {
     }
     let file = json!({"NORMALIZE_DOTTED_FIELDS": false});
     assert_eq!(convert_with(json!({}), file, json!({"a.b": 1})), doc! { "a.b": 1 });
+}
+
+/// A name of many dots must not make a document that overflows the stack when it is dropped.
+#[test]
+fn dotted_names_that_lead_too_deep_stay_as_they_are() {
+    let deep = vec!["a"; 100_000].join(".");
+    assert_eq!(convert(json!({}), json!({deep.as_str(): 1})), doc! { deep.as_str(): 1 });
+    let fifty = vec!["a"; 50].join(".");
+    let nested = convert(json!({}), json!({fifty.as_str(): {fifty.as_str(): {fifty.as_str(): 1}}}));
+    let mut value = &Bson::Document(nested);
+    let mut depth = 0;
+    while let Some(inner) = value.as_document().and_then(|document| document.values().next()) {
+        value = inner;
+        depth += 1;
+    }
+    // Fifty steps, and the two names below that would have led past a hundred.
+    assert_eq!(depth, 52);
+    let ninety_nine = vec!["a"; 99].join(".");
+    assert_eq!(convert(json!({}), json!({ninety_nine.as_str(): 1})).keys().next().unwrap(), "a");
+}
+
+/// Each name costs its own length, not that of the whole document.
+#[test]
+fn many_dotted_names_are_expanded_in_one_pass() {
+    let names = (0..200_000).map(|number| (format!("f{number}.x"), json!(number)));
+    let started = std::time::Instant::now();
+    let document = convert(json!({}), Value::Object(names.collect()));
+    assert_eq!(document.len(), 200_000);
+    assert_eq!(document.get_document("f7").unwrap(), &doc! { "x": 7 });
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+/// What the store can't keep is refused by name, wherever it stands and wherever it came from.
+#[test]
+fn null_characters_in_names_and_deep_nesting_are_refused() {
+    let domain = domain(json!({"n": {"type": "number"}}), json!({}));
+    let refuse = |payload| document(payload, domain.resource("r").unwrap(), &domain.settings).unwrap_err();
+    for payload in [
+        json!({"a\u{0}": 1}),
+        json!({"a": {"a\u{0}": 1}}),
+        json!({"a": [[{"a\u{0}": 1}]]}),
+        json!({"n": r#"{"a\u0000": 1}"#}),
+    ] {
+        assert_eq!(refuse(payload), ConversionError::NullInName("a\\x00".to_owned()));
+    }
+    let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!({"a": inner}));
+    assert_eq!(refuse(nested(101)), ConversionError::TooDeep);
+    assert!(document(nested(100), domain.resource("r").unwrap(), &domain.settings).is_ok());
+    assert!(document(json!({"a": "\u{0}"}), domain.resource("r").unwrap(), &domain.settings).is_ok());
 }
 
 /// SER-04 and SER-05 (F): wherever a rule gives a type.

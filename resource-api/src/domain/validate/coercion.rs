@@ -44,7 +44,12 @@ pub fn coerce(step: Coercion, value: &Bson, dates: &DateFormat) -> Result<Bson, 
             _ => Err(format!("id must be an instance of (bytes, str, ObjectId), not {class}")),
         },
         Coercion::Json => match value {
-            Bson::String(text) => serde_json::from_str(text).map(convert::untyped).map_err(|error| error.to_string()),
+            Bson::String(text) => {
+                let parsed = convert::parse_json(text.as_bytes()).map_err(|error| error.to_string())?;
+                let value = convert::untyped(parsed);
+                convert::storable(&value).map_err(|error| error.to_string())?;
+                Ok(value)
+            }
             _ => Err(format!("the JSON object must be str, bytes or bytearray, not {class}")),
         },
     }
@@ -112,6 +117,7 @@ mod tests {
             (Coercion::Upper, bson!(1), Err("'int' object has no attribute 'upper'")),
             (Coercion::Strip, bson!(" a "), Ok(bson!("a"))),
             (Coercion::Json, bson!("{\"a\": [1]}"), Ok(bson!({ "a": [1] }))),
+            (Coercion::Json, bson!(r#"{"a\u0000": 1}"#), Err("the name 'a\\x00' has a null character")),
             (
                 Coercion::ObjectId,
                 bson!("x"),

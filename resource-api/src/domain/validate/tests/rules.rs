@@ -166,7 +166,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         text.prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 40, 4, |inner| {
-        let name = prop_oneof![Just("a".to_owned()), Just("b".to_owned()), Just("a.b".to_owned()), ".{0,2}"];
+        let name = prop_oneof![Just("a".to_owned()), Just("b".to_owned()), Just("a.b".to_owned()), r"[^\x00]{0,2}"];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::btree_map(name, inner, 0..4)

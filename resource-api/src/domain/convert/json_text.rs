@@ -1,0 +1,87 @@
+//! JSON texts of clients, whose values are counted before memory is spent on them.
+
+use serde_json::Value;
+
+/// Values in one text of a client. One takes some hundred bytes of memory, and as little as two of text.
+pub const MOST_VALUES: usize = 1_000_000;
+
+/// Why a text is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonTextError {
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+    #[error("more than {MOST_VALUES} values in one JSON text")]
+    TooManyValues,
+}
+
+/// Parses JSON of a bounded number of values. Each part of a dotted name counts as one, as it may become a dict (SER-01).
+pub fn parse(text: &[u8]) -> Result<Value, JsonTextError> {
+    // No value takes less than two bytes, so short texts need not be counted.
+    if text.len() / 2 > MOST_VALUES && count(text) > MOST_VALUES {
+        return Err(JsonTextError::TooManyValues);
+    }
+    Ok(serde_json::from_slice(text)?)
+}
+
+/// At least the number of values, if the text is JSON.
+fn count(text: &[u8]) -> usize {
+    let mut values = 1;
+    let mut parts = 0;
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                parts = 0;
+                loop {
+                    match bytes.next() {
+                        None | Some(b'"') => break,
+                        Some(b'.') => parts += 1,
+                        Some(b'\\') => {
+                            // It may be a dot.
+                            parts += 1;
+                            bytes.next();
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+            b':' => values += parts,
+            b',' | b'[' | b'{' => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn values_and_parts_of_names_are_counted_and_text_is_not() {
+        for (text, values) in [
+            ("1", 1),
+            ("[1, 2]", 3),
+            (r#"{"a": 1, "b": [0, 0]}"#, 5),
+            (r#"{"a.b.c": 1}"#, 4),
+            (r#"{"a\u002eb": 1}"#, 3),
+            (r#"{"a": "x, [y]. \"{z}."}"#, 2),
+        ] {
+            assert_eq!(count(text.as_bytes()), values, "{text}");
+        }
+    }
+
+    /// A body of zeros would take a hundred times its size.
+    #[test]
+    fn a_text_of_too_many_values_is_refused_before_it_is_built() {
+        let zeros = |number: usize| format!("[{}0]", "0,".repeat(number - 1));
+        assert!(parse(zeros(MOST_VALUES - 1).as_bytes()).is_ok());
+        assert!(matches!(parse(zeros(MOST_VALUES + 1).as_bytes()), Err(JsonTextError::TooManyValues)));
+        let names = format!("{{\"a{}\": 1}}", ".a".repeat(MOST_VALUES));
+        assert!(matches!(parse(names.as_bytes()), Err(JsonTextError::TooManyValues)));
+        let prose = format!("[\"{}\"]", ". ,".repeat(MOST_VALUES));
+        assert!(parse(prose.as_bytes()).is_ok());
+        assert!(matches!(parse(b"[1"), Err(JsonTextError::Syntax(_))));
+    }
+}
