@@ -191,7 +191,7 @@ impl Run<'_> {
 
     fn unique(&mut self, within: UniqueWithin, place: &Place<'_>, value: &Bson, out: &mut Vec<Violation>) {
         let message = format!("value '{}' is not unique", python_text::str(value));
-        let lookup = self.look_up(Lookup::Unique { path: place.query_path(), value: value.clone(), within });
+        let lookup = self.lookups.ask(Lookup::Unique { path: place.query_path(), value: value.clone(), within });
         out.push(Violation::pending(place, lookup, message));
     }
 
@@ -218,23 +218,12 @@ impl Run<'_> {
             let DataRelation { resource, field, .. } = relation;
             let shown = python_text::str(target);
             let message = format!("value '{shown}' must exist in resource '{resource}', field '{field}'.");
-            let lookup = self.look_up(Lookup::Relation {
+            let lookup = self.lookups.ask(Lookup::Relation {
                 resource: resource.clone(),
                 field: field.clone(),
                 value: target.clone(),
             });
             out.push(Violation::pending(place, lookup, message));
-        }
-    }
-
-    /// The number of a look-up; the same question is asked once.
-    fn look_up(&mut self, lookup: Lookup) -> usize {
-        match self.lookups.iter().position(|known| *known == lookup) {
-            Some(index) => index,
-            None => {
-                self.lookups.push(lookup);
-                self.lookups.len() - 1
-            }
         }
     }
 

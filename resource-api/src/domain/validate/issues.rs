@@ -1,12 +1,14 @@
 //! What is wrong with a document: collected flat, shown as Eve's tree (VAL-39, VAL-40).
 
+use std::collections::HashSet;
+
 use bson::{Bson, Document};
 use indexmap::IndexMap;
 
 use super::place::{Crumb, Place};
 
 /// One failed rule, or one that fails if the store says so.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Violation {
     path: Vec<Crumb>,
     /// Orders the messages of one field; Eve's own rules have none and come first (VAL-40).
@@ -14,7 +16,7 @@ pub struct Violation {
     kind: Kind,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Kind {
     Message(String),
     /// Holds only if this look-up fails.
@@ -32,7 +34,7 @@ enum Kind {
 }
 
 /// How many alternatives must pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
     Any,
     All,
@@ -106,13 +108,10 @@ pub fn sort(violations: &mut [Violation]) {
 
 /// The same message twice on one field says nothing more (VAL-42).
 pub fn remove_repeated(violations: &mut Vec<Violation>) {
-    let mut kept: Vec<Violation> = Vec::with_capacity(violations.len());
-    for violation in violations.drain(..) {
-        if !kept.contains(&violation) {
-            kept.push(violation);
-        }
-    }
-    *violations = kept;
+    let mut seen = HashSet::with_capacity(violations.len());
+    let first: Vec<bool> = violations.iter().map(|violation| seen.insert(violation)).collect();
+    let mut first = first.into_iter();
+    violations.retain(|_| first.next().unwrap_or(true));
 }
 
 /// Keeps what really failed, now that the look-ups are answered.

@@ -19,7 +19,7 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-use bson::{DateTime, Document};
+use bson::{Bson, DateTime, Document};
 
 pub(super) use compare::is_falsy;
 pub use issues::Issues;
@@ -28,6 +28,7 @@ pub use lookups::{Lookup, UniqueWithin};
 
 use super::{Resource, Settings};
 use issues::Violation;
+use lookups::Lookups;
 use mapping::{Level, Unknown};
 use place::Place;
 
@@ -79,7 +80,7 @@ pub fn validate(mut document: Document, circumstances: &Circumstances<'_>) -> Va
     let resource = circumstances.resource;
     let mut run = Run {
         circumstances,
-        lookups: Vec::new(),
+        lookups: Lookups::default(),
         normalized: !circumstances.mode.is_update() || resource.normalize_on_patch,
         update: circumstances.mode.is_update(),
     };
@@ -93,7 +94,7 @@ pub fn validate(mut document: Document, circumstances: &Circumstances<'_>) -> Va
         run.root(&completed, &mut violations);
         issues::remove_repeated(&mut violations);
     }
-    Validation { document, violations, lookups: run.lookups }
+    Validation { document, violations, lookups: run.lookups.into_vec() }
 }
 
 impl Validation {
@@ -113,7 +114,7 @@ impl Validation {
 /// One validation on its way.
 struct Run<'a> {
     circumstances: &'a Circumstances<'a>,
-    lookups: Vec<Lookup>,
+    lookups: Lookups,
     /// Normalisation ran, so read-only fields are checked already.
     normalized: bool,
     /// Absent fields are not required.
@@ -134,6 +135,10 @@ impl<'a> Run<'a> {
             unrequired: Default::default(),
         };
         self.mapping(document, &level, violations);
+        if let Some(Bson::Array(_)) = document.get("_id") {
+            // As in MongoDB: a list's values are looked for, never the list itself.
+            violations.push(Violation::message(&level.place.name("_id"), "type", "can't be a list".to_owned()));
+        }
         let id_field = &resource.id_field;
         let generated = id_field == "_id" || !matches!(self.circumstances.mode, Mode::Insert);
         let noted = violations.iter().any(|known| known.rule == "required" && known.names(id_field));

@@ -35,9 +35,9 @@ impl Run<'_> {
         out: &mut Vec<Violation>,
     ) {
         rename_fields(document, schema, inherited);
-        if inherited.purge && !inherited.unknown.allows() {
-            let unknown: Vec<String> = document.keys().filter(|name| !schema.contains_key(*name)).cloned().collect();
-            unknown.iter().for_each(|name| _ = document.remove(name));
+        if inherited.purge && !inherited.unknown.allows() && document.keys().any(|name| !schema.contains_key(name)) {
+            let members = std::mem::take(document).into_iter();
+            document.extend(members.filter(|(name, _)| schema.contains_key(name)));
         }
         // Before defaults: a field may be both read-only and filled in.
         for (name, field) in schema {
@@ -130,16 +130,14 @@ impl Run<'_> {
             _ => None,
         });
         let Some(rules) = rules else { return };
-        for name in document.keys().cloned().collect::<Vec<_>>() {
-            let mut key = Bson::String(name.clone());
-            self.coerce(&mut key, rules, &place.name(&name), out);
-            if let Bson::String(key) = key
-                && key != name
-                && let Some(value) = document.remove(&name)
-            {
-                document.insert(key, value);
+        rename(document, |name| {
+            let mut key = Bson::String(name.to_owned());
+            self.coerce(&mut key, rules, &place.name(name), out);
+            match key {
+                Bson::String(key) => Some(key),
+                _ => None,
             }
-        }
+        });
     }
 
     fn coerce(&mut self, value: &mut Bson, field: &Field, place: &Place<'_>, out: &mut Vec<Violation>) {
@@ -216,24 +214,30 @@ fn rename_fields(document: &mut Document, schema: &Schema, inherited: Inherited<
     if !any_field && !schema.values().any(renames) {
         return;
     }
-    for name in document.keys().cloned().collect::<Vec<_>>() {
-        let field = match (schema.get(&name), inherited.unknown) {
+    rename(document, |name| {
+        let field = match (schema.get(name), inherited.unknown) {
             (Some(field), _) => field,
             (None, Unknown::Rules(field)) => field,
-            (None, _) => continue,
+            (None, _) => return None,
         };
-        let new_name = field.rules.iter().find_map(|rule| match rule {
+        field.rules.iter().find_map(|rule| match rule {
             Rule::Rename(new_name) => Some(new_name.clone()),
             Rule::RenameHandler(steps) => {
-                Some(steps.iter().fold(name.clone(), |name, step| coercion::rename(*step, &name)))
+                Some(steps.iter().fold(name.to_owned(), |name, step| coercion::rename(*step, &name)))
             }
             _ => None,
-        });
-        if let Some(new_name) = new_name
-            && new_name != name
-            && let Some(value) = document.remove(&name)
-        {
-            document.insert(new_name, value);
+        })
+    });
+}
+
+/// Gives members other names. Those move behind the rest, and replace what has such a name already.
+fn rename(document: &mut Document, mut new_name: impl FnMut(&str) -> Option<String>) {
+    let mut renamed = Vec::new();
+    for (name, value) in std::mem::take(document) {
+        match new_name(&name) {
+            Some(new_name) if new_name != name => renamed.push((new_name, value)),
+            _ => _ = document.insert(name, value),
         }
     }
+    document.extend(renamed);
 }

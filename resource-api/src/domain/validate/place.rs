@@ -3,7 +3,7 @@
 use bson::{Bson, Document};
 
 /// One step into a document.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Crumb {
     Index(usize),
     Name(String),

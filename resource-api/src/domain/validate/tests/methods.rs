@@ -23,6 +23,43 @@ fn dependencies_may_be_met_by_the_stored_document() {
     );
 }
 
+/// Work grows with the size of a document, not with its square.
+#[test]
+fn large_documents_are_validated_in_time() {
+    let number = 25_000;
+    let reference = json!({"type": "integer", "data_relation": {"resource": "people", "field": "name"}});
+    let schema = json!({
+        "refs": {"type": "list", "schema": reference},
+        "all": {"type": "list", "data_relation": {"resource": "people", "field": "name"}, "dependencies": ["b"]},
+        "b": {},
+        "purged": {"type": "dict", "purge_unknown": true, "schema": {"kept": {}}},
+        "keys": {"type": "dict", "keysrules": {"coerce": "upper"}},
+    });
+    let numbers: Vec<i32> = (0..number).collect();
+    let mapping: serde_json::Map<_, _> = numbers.iter().map(|number| (format!("k{number}"), json!(1))).collect();
+    let document = json!({
+        "refs": numbers, "all": numbers, "purged": mapping.clone(), "keys": mapping,
+    });
+    let domain = domain(json!({"schema": schema}), json!({}));
+    let started = std::time::Instant::now();
+    let validation = start(&domain, document, &Request::Patch(json!({"b": 1})));
+    assert_eq!(validation.lookups().len(), numbers.len());
+    let normal = outcome(&domain, validation, &[]).unwrap();
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert_eq!(normal["purged"], json!({}));
+    assert_eq!(normal["keys"].as_object().unwrap().len(), numbers.len());
+    assert_eq!(normal["keys"]["K7"], 1);
+}
+
+/// What the store can't keep as an id is refused before it.
+#[test]
+fn an_id_that_is_a_list_is_refused() {
+    for schema in [json!({"_id": {"type": "list"}}), json!({"_id": {}})] {
+        assert_eq!(post(schema.clone(), json!({"_id": [1]})), Err(json!({"_id": "can't be a list"})));
+        assert!(post(schema, json!({"_id": []})).is_err());
+    }
+}
+
 /// VAL-33 to VAL-35: defaults, setters, rename, purge, nested too.
 #[test]
 fn documents_are_brought_into_their_normal_form() {
