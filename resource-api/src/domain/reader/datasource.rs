@@ -91,8 +91,8 @@ fn default_sort(section: &Section<'_>) -> Sort {
     })
 }
 
-/// `mongo_indexes`, then one index for each unique rule that one can enforce.
-pub fn indexes(section: &Section<'_>, schema: &Schema, auth_field: Option<&str>) -> Vec<Index> {
+/// `mongo_indexes`, then one index for each unique rule that one can enforce, then the id's.
+pub fn indexes(section: &Section<'_>, schema: &Schema, id_field: &str, auth_field: Option<&str>) -> Vec<Index> {
     let mut indexes = Vec::new();
     for (name, value) in section.document("mongo_indexes").into_iter().flatten() {
         match index(name, value) {
@@ -101,6 +101,20 @@ pub fn indexes(section: &Section<'_>, schema: &Schema, auth_field: Option<&str>)
         }
     }
     unique_rules(schema, "", auth_field, &mut indexes);
+    let keeps_ids_apart = |index: &Index| {
+        let only_key = matches!(index.keys.as_slice(), [(path, _)] if path == id_field);
+        index.unique && only_key && !index.options.contains_key("partialFilterExpression")
+    };
+    if id_field != "_id" && !indexes.iter().any(keeps_ids_apart) {
+        // Otherwise two PUTs of one new document could both create it.
+        indexes.push(Index {
+            name: format!("id_{id_field}"),
+            keys: vec![(id_field.to_owned(), IndexDirection::Ascending)],
+            unique: true,
+            sparse: true,
+            options: doc! { "unique": true, "sparse": true },
+        });
+    }
     indexes
 }
 

@@ -47,7 +47,7 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
         public_item_methods = ALL_METHODS.into();
     }
     let pagination_limit = section.natural("pagination_limit", 0, u64::from(u32::MAX));
-    let indexes = datasource::indexes(&section, &schema, auth_field.as_deref());
+    let indexes = datasource::indexes(&section, &schema, &id_field, auth_field.as_deref());
     let datasource = datasource::read(key, &section, &schema, &id_field, allow_unknown, context);
 
     let resource = Resource {

@@ -203,6 +203,25 @@ fn indexes_come_from_settings_and_rules() {
     );
 }
 
+/// PUT-04: an id of the domain's own choice is kept apart like `_id`, once.
+#[test]
+fn an_id_field_has_a_unique_index_of_its_own() {
+    let unique = |more: serde_json::Value| {
+        let mut file = json!({"id_field": "isbn", "auth_field": "owner", "schema": {"isbn": {"type": "string"}}});
+        file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let resource = people(file);
+        resource.indexes.iter().filter(|index| index.unique).map(|index| index.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(unique(json!({})), ["id_isbn"]);
+    assert_eq!(unique(json!({"schema": {"isbn": {"type": "string", "unique": true}}})), ["unique_isbn"]);
+    assert_eq!(unique(json!({"mongo_indexes": {"own": [[["isbn", -1]], {"unique": true}]}})), ["own"]);
+    assert_eq!(
+        unique(json!({"schema": {"isbn": {"type": "string", "unique_to_user": true}}})),
+        ["unique_owner_isbn", "id_isbn"]
+    );
+    assert_eq!(unique(json!({"id_field": "_id"})), [""; 0]);
+}
+
 /// Contract 2.4, VAL-25: registries, shortcuts, old names, dates and ids as text.
 #[test]
 fn schemas_are_resolved_and_expanded() {
