@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use bson::Bson;
+
 use super::Malformed;
 use super::bounds::{self, Points};
 use super::catalogue::{INCOMPLETE, LONG, MULTIKEY, Source, Tree};
@@ -81,7 +83,7 @@ pub(super) fn plan<'s>(
     let mut conjunction = Conjunction::default();
     conjunction.add(filter);
     let marks_of = |number: i64| marks.iter().find(|(marked, _)| *marked == number).map_or(0, |(_, marks)| *marks);
-    let indexes = source.indexes.iter().filter(|index| index.built && index.partial == Filter::All);
+    let indexes = source.indexes.iter().filter(|index| index.built && conjunction.implies(&index.partial));
     let indexes = indexes.map(|index| (&index.tree, marks_of(index.number), index.unique));
     let mut plan = Plan::default();
     for (tree, marks, unique) in std::iter::once((&source.ids, 0, true)).chain(indexes) {
@@ -128,6 +130,18 @@ impl<'f> Conjunction<'f> {
                 None => self.more = true,
             },
             Filter::Nor(_) => self.more = true,
+        }
+    }
+
+    /// Whether every document that is wanted is one that a partial index is for. Of the filters an index can have, only
+    /// that of a rule of uniqueness per owner is looked into: that there is a value.
+    fn implies(&self, partial: &Filter) -> bool {
+        match partial {
+            Filter::All => true,
+            Filter::Field { path, test: Test::Exists(true) } => {
+                self.tests.iter().any(|(tested, test)| tested == path && needs_value(test))
+            }
+            _ => false,
         }
     }
 
@@ -272,6 +286,16 @@ fn intersection(some: &[Range], others: &[Range]) -> Vec<Range> {
         }
     }
     common
+}
+
+/// Whether the test never holds where nothing is: null would be there, too.
+fn needs_value(test: &Test) -> bool {
+    let absent = |value: &Bson| matches!(value, Bson::Null | Bson::Undefined);
+    match test {
+        Test::Eq(value) => !absent(value),
+        Test::In(choices) => !choices.iter().any(absent),
+        _ => false,
+    }
 }
 
 /// `a == 1 or a == 2` is a choice of values.

@@ -133,6 +133,27 @@ async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
     }
 }
 
+/// The index of `unique_to_user` lacks the documents without a value, so it answers only what they can't.
+#[actix_rt::test]
+async fn an_index_of_documents_with_a_value_finds_values() {
+    let options = bson::doc! { "partialFilterExpression": { "nick": { "$exists": true } } };
+    let per_owner = Index { unique: true, options, ..index("nick owner") };
+    let (_folder, store) = with_indexes(vec![per_owner]).await;
+    let mine = |filter: Filter| filter.and(Filter::equal("owner", "me"));
+    let source = source(&store);
+    for (filter, searched) in [
+        (mine(Filter::equal("nick", "a")), true),
+        (mine(Filter::one_of("nick", ["a".into(), "b".into()])), true),
+        (mine(Filter::equal("nick", Bson::Null)), false),
+        (mine(Filter::one_of("nick", ["a".into(), Bson::Null])), false),
+        (mine(Filter::field("nick", Test::Ne("a".into()))), false),
+        (mine(Filter::equal("name", "a")), false),
+    ] {
+        let plan = plan(&source, &[], &filter, &sort::order(&by("_id"))).unwrap();
+        assert_eq!(plan.search.is_some(), searched, "{filter:?}");
+    }
+}
+
 #[actix_rt::test]
 async fn what_documents_are_looked_up_by_has_an_index_that_nobody_declared() {
     let folder = tempfile::tempdir().unwrap();
