@@ -17,6 +17,9 @@ use crate::store::Write;
 pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let query = Query::parse(&app.domain, resource, context.request.query_string())?;
+    if context.caller.owner.is_none() {
+        query.forbid_owner(resource)?;
+    }
     let mut find = query.find();
     find.filter = context.own(find.filter.and(context.domain_filter()))?;
     let found = app.documents.find(context.source(), &find).await?;

@@ -2,7 +2,8 @@
 
 use crate::domain::{AllowedFilters, Resource, Settings};
 
-use super::path::{is_listed, is_within, without_positions};
+use super::path::{is_within, without_positions};
+use super::{Query, QueryError};
 
 /// The fields of one resource as its datasource projection shows them (CFG-14), for those who have to keep the rest secret.
 #[derive(Clone, Copy)]
@@ -29,12 +30,13 @@ impl<'r> Visible<'r> {
     /// `path` may hold positions in arrays.
     pub(super) fn path(&self, path: &str) -> Visibility {
         let projection = &self.resource.datasource.projection;
-        let path = without_positions(path);
-        if projection.is_empty() || self.is_listed(&path) {
+        if projection.is_empty() {
             return Visibility::Shown;
         }
+        let path = without_positions(path);
         let overlaps = |field: &str| is_within(&path, field) || is_within(field, &path);
-        if projection.iter().any(|(field, shown)| !shown && overlaps(field)) {
+        let mut hidden = projection.iter().filter(|(field, shown)| !**shown && overlaps(field));
+        if hidden.any(|(field, _)| !self.opens(field, &path)) {
             return Visibility::Hidden;
         }
         let inclusive = projection.values().any(|shown| *shown);
@@ -44,18 +46,25 @@ impl<'r> Visible<'r> {
         if projection.keys().any(|field| is_within(&path, field)) {
             return Visibility::Shown;
         }
+        let shown_in_part = |listed: &str| projection.keys().any(|field| is_within(field, listed));
+        if self.listed().iter().any(|listed| is_within(&path, listed) && !shown_in_part(listed)) {
+            return Visibility::Shown;
+        }
         let top = path.split('.').next().unwrap_or_default();
-        let known = self.resource.allow_unknown
-            || self.resource.schema.contains_key(top)
-            || projection.keys().any(|field| is_within(field, top));
+        let known = self.resource.allow_unknown || self.resource.schema.contains_key(top) || shown_in_part(top);
         if known { Visibility::Hidden } else { Visibility::Unknown }
     }
 
-    /// Listed by name in `allowed_filters`, which opens even a hidden field.
-    fn is_listed(&self, path: &str) -> bool {
+    /// Whether `allowed_filters` opens what is asked about of a hidden field: it has to name the field itself, or a part
+    /// of it, as the name of something above it may stand there for what is shown beside.
+    fn opens(&self, hidden: &str, path: &str) -> bool {
+        self.listed().iter().any(|listed| listed == hidden || (is_within(listed, hidden) && is_within(path, listed)))
+    }
+
+    fn listed(&self) -> &'r [String] {
         match &self.resource.allowed_filters {
-            AllowedFilters::All => false,
-            AllowedFilters::Only(fields) => is_listed(path, fields),
+            AllowedFilters::All => &[],
+            AllowedFilters::Only(fields) => fields,
         }
     }
 
@@ -66,5 +75,29 @@ impl<'r> Visible<'r> {
             || path == self.resource.id_field
             || self.resource.auth_field.as_deref() == Some(path)
             || [&names.last_updated, &names.date_created, &names.etag].into_iter().any(|name| name == path)
+    }
+}
+
+impl Query {
+    /// Refuses to tell whose documents are whose by filters or order: for those who see everybody's documents, and not
+    /// whose they are (URRA-04, URRA-05).
+    pub fn forbid_owner(&self, resource: &Resource) -> Result<(), QueryError> {
+        let Some(owner) = resource.auth_field.as_deref().filter(|field| !resource.schema.contains_key(*field)) else {
+            return Ok(());
+        };
+        let listed = matches!(&resource.allowed_filters, AllowedFilters::Only(fields) if fields.iter().any(|field| field == owner));
+        if listed {
+            return Ok(());
+        }
+        let asks = |path: &str| is_within(path, owner) || is_within(owner, path);
+        if let Some(path) = self.filter.fields().into_iter().find(|path| asks(path)) {
+            return Err(QueryError::FilterNotAllowed(path));
+        }
+        match self.sort.iter().find(|(path, _)| asks(path)) {
+            Some((path, _)) if self.sort != resource.datasource.default_sort => {
+                Err(QueryError::SortNotAllowed(path.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 }

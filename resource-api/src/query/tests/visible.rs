@@ -49,6 +49,46 @@ fn a_listed_field_is_open() {
     assert!(query(&domain, &[("sort", "vault")]).is_err());
 }
 
+/// What is listed for the sake of its shown parts does not open the hidden one beside them.
+#[test]
+fn listing_what_is_above_a_hidden_field_does_not_open_it() {
+    for projection in [json!({ "a.secret": 0 }), json!({ "a.open": 1 })] {
+        let resource = |allowed| json!({ "allow_unknown": true, "allowed_filters": allowed, "datasource": { "projection": projection } });
+        let above = domain(json!({}), resource(json!(["a"])));
+        assert!(filter(&above, r#"{"a.open": 1}"#).is_ok(), "{projection}");
+        for text in [r#"{"a.secret": 1}"#, r#"{"a.secret.x": 1}"#, r#"{"a": {"secret": 1}}"#] {
+            assert!(matches!(filter(&above, text), Err(QueryError::FilterNotAllowed(_))), "{projection} {text}");
+        }
+        let named = domain(json!({}), resource(json!(["a.secret"])));
+        assert!(filter(&named, r#"{"a.secret": 1}"#).is_ok(), "{projection}");
+        assert!(filter(&named, r#"{"a.secret.x": 1}"#).is_ok(), "{projection}");
+    }
+}
+
+/// URRA-04, URRA-05: who reads everybody's documents can't find out whose they are.
+#[test]
+fn the_owner_is_not_asked_about_where_it_is_not_shown() {
+    let refusal = |more: serde_json::Value, parameter| {
+        let mut resource = json!({ "auth_field": "owner" });
+        super::merge(&mut resource, more);
+        let domain = domain(json!({}), resource);
+        let resource = domain.resources.values().next().unwrap();
+        query(&domain, &[parameter]).unwrap().forbid_owner(resource).err().map(|error| error.to_string())
+    };
+    let filter_refused = Some("filter on 'owner' not allowed".to_owned());
+    for text in
+        ["owner == 'a'", r#"{"$or": [{"name": "x"}, {"owner": {"$gt": "a"}}]}"#, r#"{"owner": {"$exists": true}}"#]
+    {
+        assert_eq!(refusal(json!({}), ("where", text)), filter_refused, "{text}");
+    }
+    let sort_refused = Some("sort on 'owner' not allowed".to_owned());
+    assert_eq!(refusal(json!({}), ("sort", "owner")), sort_refused);
+    assert_eq!(refusal(json!({}), ("where", "name == 'owner'")), None);
+    assert_eq!(refusal(json!({ "datasource": { "default_sort": [["owner", 1]] } }), ("where", "name == 'a'")), None);
+    assert_eq!(refusal(json!({ "schema": { "owner": { "type": "string" } } }), ("where", "owner == 'a'")), None);
+    assert_eq!(refusal(json!({ "allowed_filters": ["owner"] }), ("where", "owner == 'a'")), None);
+}
+
 /// A part of a document that is shown in part.
 #[test]
 fn parts_of_documents() {
