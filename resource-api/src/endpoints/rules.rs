@@ -44,7 +44,9 @@ impl Questions<'_> {
             values.sort_by(compare);
             values.dedup_by(|one, other| compare(one, other).is_eq());
             let mut stored = Vec::new();
-            for values in values.chunks(VALUES) {
+            // Null by itself: what a document has that lacks the field can't be told from what it was found by.
+            let alone = values.chunk_by(|one, other| *one != Bson::Null && *other != Bson::Null);
+            for values in alone.flat_map(|values| values.chunks(VALUES)) {
                 self.ask(&kind, values, &mut stored).await?;
             }
             stored.sort_by(compare);
@@ -94,7 +96,13 @@ impl Questions<'_> {
         // Of one value the first document says all.
         let limit = (values.len() == 1).then_some(1);
         let find = Find { filter, sort: Sort::new(), skip: 0, limit, count: false };
-        for item in self.app.documents.find(source, &find).await?.items {
+        let found = self.app.documents.find(source, &find).await?.items;
+        if let (Kind::Unique { .. }, [Bson::Null]) = (kind, values) {
+            // VAL-43: to a query, null is also the value of a document that lacks the field.
+            stored.extend(found.first().map(|_| Bson::Null));
+            return Ok(());
+        }
+        for item in found {
             values_at(&item, path, stored)?;
         }
         Ok(())
