@@ -13,6 +13,7 @@ mod payloads;
 mod permissions;
 mod races;
 mod reads;
+mod robustness;
 mod support;
 mod tokens;
 mod writes;
