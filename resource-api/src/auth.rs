@@ -111,6 +111,15 @@ impl Gate {
         let allowed = caller.token.as_ref().is_some_and(|token| permit(token, method, place).is_ok());
         self.introspector.is_none() || place.is_public(method) || allowed
     }
+
+    /// Whose documents of a resource a caller who is in already sees by their ids; `None`: everybody's (URRA-05).
+    pub fn owner_seen(&self, caller: &Caller, resource: &Resource) -> Result<Option<Owner>, AuthError> {
+        let public = Place::Item(resource).is_public(Method::Get);
+        if self.introspector.is_none() || public || resource.auth_field.is_none() {
+            return Ok(None);
+        }
+        owner(resource, caller.token.as_ref().ok_or(AuthError::Missing)?)
+    }
 }
 
 impl Place<'_> {

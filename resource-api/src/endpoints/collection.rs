@@ -23,16 +23,13 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let mut find = query.find();
     find.filter = context.own(find.filter.and(context.domain_filter()))?;
     let found = app.documents.find(context.source(), &find).await?;
-    let embedded = match query.embedded.as_slice() {
-        [] => Vec::new(),
-        embeddings => context.resolver(false).resolve(embeddings, &found.items).await?,
-    };
+    let shape = context.shape(&query);
+    let embedded = context.embed(&query, &shape, &found.items).await?;
 
     let settings = &app.domain.settings;
     let names = &settings.names;
     let stored: usize = found.items.iter().map(|item| item.as_bytes().len()).sum();
     let mut out = Vec::with_capacity(stored * 3 / 2 + found.items.len() * 128 + 1024);
-    let shape = context.shape(&query);
     let view = View::new(&app.domain, resource, &shape, context.path);
     let nothing = Embedded::new();
     let mut latest = DateTime::from_millis(0);

@@ -12,6 +12,7 @@ use crate::auth::{AuthError, Caller};
 use crate::domain::{FieldType, Resource, convert};
 use crate::error::ApiError;
 use crate::query::{Filter, Find, Query, Sort};
+use crate::representation::document::Embedded;
 use crate::representation::embedded::Resolver;
 use crate::representation::shape::Shape;
 use crate::routes::{Captured, Matched};
@@ -102,9 +103,36 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Embedding as this caller may see it.
-    pub fn resolver(&self, posting: bool) -> Resolver<'_> {
-        Resolver { domain: &self.app.domain, documents: self.app.documents.as_ref(), caller: &self.caller, posting }
+    /// For each document what takes the place of its references, as this caller may see it (EMB-05). `shape` says what of
+    /// the documents themselves is shown.
+    pub async fn embed(
+        &self,
+        query: &Query,
+        shape: &Shape,
+        documents: &[RawDocumentBuf],
+    ) -> Result<Vec<Embedded>, ApiError> {
+        if query.embedded.is_empty() {
+            return Ok(Vec::new());
+        }
+        let resolver = Resolver {
+            domain: &self.app.domain,
+            documents: self.app.documents.as_ref(),
+            gate: &self.app.gate,
+            caller: &self.caller,
+            fields: &shape.fields,
+        };
+        resolver.resolve(&query.embedded, documents).await
+    }
+
+    /// The same in the answer to a write (EMB-07), which is done whether or not anything can be embedded.
+    pub async fn embed_answer(&self, query: &Query, shape: &Shape, documents: &[RawDocumentBuf]) -> Vec<Embedded> {
+        if self.app.domain.settings.bandwidth_saver {
+            return Vec::new();
+        }
+        self.embed(query, shape, documents).await.unwrap_or_else(|error| {
+            log::warn!("the answer to a write goes without embedded documents: {error}");
+            Vec::new()
+        })
     }
 
     /// How documents look that this query asks for.

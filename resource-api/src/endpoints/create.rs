@@ -66,12 +66,7 @@ pub async fn create(context: &Context<'_>, values: Vec<Value>, id: Option<&Bson>
 
     let stored = documents.iter().map(RawDocumentBuf::try_from).collect::<Result<Vec<_>, _>>()?;
     let shape = context.answer_shape(&query);
-    let embedded = match query.embedded.as_slice() {
-        embeddings if !app.domain.settings.bandwidth_saver && !embeddings.is_empty() => {
-            context.resolver(true).resolve(embeddings, &stored).await?
-        }
-        _ => Vec::new(),
-    };
+    let embedded = context.embed_answer(&query, &shape, &stored).await;
     let tail = status_tail(app);
     let view = View::new(&app.domain, resource, &shape, context.path).with_tail(&tail);
     let nothing = Embedded::new();

@@ -8,7 +8,7 @@ use super::reply::Reply;
 use crate::error::ApiError;
 use crate::preconditions::Conditions;
 use crate::query::Query;
-use crate::representation::document::{Embedded, View};
+use crate::representation::document::View;
 use crate::representation::links::{write_home_link, write_named_link};
 
 pub async fn get(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
@@ -16,16 +16,10 @@ pub async fn get(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let query = context.item_query()?;
     let filter = context.own(context.domain_filter())?;
     let document = context.find(&filter).await?.ok_or(ApiError::Missing)?;
-    let embedded = match query.embedded.as_slice() {
-        [] => Embedded::new(),
-        embeddings => {
-            let documents = std::slice::from_ref(&document);
-            context.resolver(false).resolve(embeddings, documents).await?.pop().unwrap_or_default()
-        }
-    };
+    let shape = context.shape(&query);
+    let embedded = context.embed(&query, &shape, std::slice::from_ref(&document)).await?.pop().unwrap_or_default();
 
     let links = if resource.hateoas { links(context, &query) } else { Vec::new() };
-    let shape = context.shape(&query);
     let view = View::new(&app.domain, resource, &shape, context.path).with_links(&links);
     let mut out = Vec::with_capacity(document.as_bytes().len() * 3 / 2 + links.len() + 256);
     let seen = view.write(&document, &embedded, &mut out)?;

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::etag::etag;
 use crate::preconditions::{Conditions, PreconditionError};
 use crate::query::{Fields, Filter};
-use crate::representation::document::{Embedded, View, default_dates};
+use crate::representation::document::{View, default_dates};
 use crate::store::{Guard, Outcome, Write};
 
 /// Merges what was sent into the stored document (PATCH-01 to PATCH-13).
@@ -235,13 +235,8 @@ async fn answer(
     let app = context.app;
     let stored = RawDocumentBuf::try_from(document)?;
     let shape = context.answer_shape(query);
-    let embedded = match query.embedded.as_slice() {
-        embeddings if !app.domain.settings.bandwidth_saver && !embeddings.is_empty() => {
-            let documents = std::slice::from_ref(&stored);
-            context.resolver(false).resolve(embeddings, documents).await?.pop().unwrap_or_default()
-        }
-        _ => Embedded::new(),
-    };
+    let documents = std::slice::from_ref(&stored);
+    let embedded = context.embed_answer(query, &shape, documents).await.pop().unwrap_or_default();
     let tail = status_tail(app);
     let view = View::new(&app.domain, context.resource, &shape, context.path).with_tail(&tail);
     let mut out = Vec::with_capacity(512);

@@ -6,9 +6,9 @@ use bson::raw::{RawArray, RawBsonRef, RawDocument};
 use bson::{Bson, Document};
 
 use crate::app::App;
-use crate::auth::{Caller, Owner};
+use crate::auth::{AuthError, Caller, Owner};
 use crate::domain::validate::{Issues, Lookup, UniqueWithin, Validation};
-use crate::domain::{Index, Method, Resource, python_text};
+use crate::domain::{Index, Resource, python_text};
 use crate::error::ApiError;
 use crate::query::{Filter, Find, Sort, Test, compare};
 
@@ -81,8 +81,10 @@ impl Questions<'_> {
                 let Some(target) = domain.resource(resource) else { return Ok(()) };
                 let filter = Filter::one_of(field, values.iter().cloned()).and(target.datasource.filter.clone());
                 let filter = match self.owner_in(target) {
-                    Some(owner) => filter.and(owner.filter()),
-                    None => filter,
+                    Ok(Some(owner)) => filter.and(owner.filter()),
+                    Ok(None) => filter,
+                    // Whoever owns nothing sees nothing.
+                    Err(_) => return Ok(()),
                 };
                 (target.datasource.source.as_str(), field, filter)
             }
@@ -123,11 +125,11 @@ impl Questions<'_> {
     }
 
     /// VAL-45: an edit refers only to what its caller sees.
-    fn owner_in(&self, target: &Resource) -> Option<Owner> {
-        let public = target.public_item_methods.contains(&Method::Get);
-        let field = target.auth_field.as_ref().filter(|_| self.original.is_some() && !public)?;
-        let value = self.caller.token.as_ref()?.owner.clone()?;
-        Some(Owner { field: field.clone(), value })
+    fn owner_in(&self, target: &Resource) -> Result<Option<Owner>, AuthError> {
+        match self.original {
+            Some(_) => self.app.gate.owner_seen(self.caller, target),
+            None => Ok(None),
+        }
     }
 }
 

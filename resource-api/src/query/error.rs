@@ -35,6 +35,9 @@ pub enum QueryError {
     /// EMB-01.
     #[error("Unable to parse `embedded` clause")]
     Embedded,
+    /// More than one response is to bear.
+    #[error("`embedded` brings more than {documents} documents or {bytes} bytes: ask for fewer fields or a smaller page")]
+    EmbeddedTooLarge { documents: usize, bytes: usize },
 }
 
 impl QueryError {
@@ -45,7 +48,8 @@ impl QueryError {
             | QueryError::FilterInvalid(_)
             | QueryError::Filter(_)
             | QueryError::SortNotAllowed(_)
-            | QueryError::Embedded => true,
+            | QueryError::Embedded
+            | QueryError::EmbeddedTooLarge { .. } => true,
             QueryError::Where
             | QueryError::UnknownOperators(_)
             | QueryError::BannedOperators
