@@ -186,17 +186,21 @@ impl Insertion<'_> {
 
     /// All or nothing (decisions 18).
     async fn store(&self, documents: &[Document]) -> Result<(), ApiError> {
+        let Some((index, field)) = self.insert(documents).await? else { return Ok(()) };
+        let bad = documents.get(index).and_then(|document| late_duplicate(self.resource, &field, document));
+        let Some(issues) = bad else { return Err(ApiError::Duplicate(field)) };
+        let mut all = vec![None; documents.len()];
+        all[index] = Some(issues);
+        Err(ApiError::NotInserted(all))
+    }
+
+    /// Stores all or none. Then one is in the way: its index, and the path at which it has what is taken.
+    async fn insert(&self, documents: &[Document]) -> Result<Option<(usize, String)>, ApiError> {
         let source = &self.resource.datasource.source;
         let insert = |document: &Document| Write::Insert { source: source.clone(), document: document.clone() };
         match self.app.documents.commit(documents.iter().map(insert).collect()).await? {
-            Outcome::Done(_) => Ok(()),
-            Outcome::Conflict { index, field } => {
-                let bad = documents.get(index).and_then(|document| late_duplicate(self.resource, &field, document));
-                let Some(issues) = bad else { return Err(ApiError::Duplicate(field)) };
-                let mut all = vec![None; documents.len()];
-                all[index] = Some(issues);
-                Err(ApiError::NotInserted(all))
-            }
+            Outcome::Done(_) => Ok(None),
+            Outcome::Conflict { index, field } => Ok(Some((index, field))),
             Outcome::Changed { .. } | Outcome::Missing { .. } => {
                 Err(StoreError::Corrupt("an insert was refused for a state it has none of".to_owned()).into())
             }
@@ -278,22 +282,24 @@ impl Insertion<'_> {
                 Err(issues) => result.refused.push((line, tell(&issues))),
             }
         }
-        // A batch may hold duplicates of its own: each is left out, and the rest tried again.
-        while !documents.is_empty() {
-            let (index, reason) = match self.store(&documents).await {
-                Ok(()) => break,
-                Err(ApiError::NotInserted(all)) => {
-                    match all.into_iter().enumerate().find_map(|(index, bad)| Some((index, bad?))) {
-                        Some((index, issues)) => (index, tell(&issues)),
-                        None => break,
-                    }
+        // What is taken, in the store or within the batch, is found by halves.
+        let mut waiting = vec![(kept.as_slice(), documents.as_slice())];
+        while let Some((lines, documents)) = waiting.pop() {
+            match (self.insert(documents).await?, documents, lines) {
+                (None, ..) => result.inserted += u64::try_from(documents.len()).unwrap_or(u64::MAX),
+                (Some((_, field)), [document], [line]) => {
+                    let issues = late_duplicate(self.resource, &field, document);
+                    let reason = issues.map_or_else(|| ApiError::Duplicate(field).to_string(), |issues| tell(&issues));
+                    result.refused.push((*line, reason));
                 }
-                Err(error) => return Err(error),
-            };
-            documents.remove(index);
-            result.refused.push((kept.remove(index), reason));
+                (Some(_), ..) => {
+                    let middle = documents.len() / 2;
+                    let ((first, later), (one, other)) = (documents.split_at(middle), lines.split_at(middle));
+                    // The first of two equals is the one that stays.
+                    waiting.extend([(other, later), (one, first)]);
+                }
+            }
         }
-        result.inserted += u64::try_from(documents.len()).unwrap_or(u64::MAX);
         Ok(())
     }
 }

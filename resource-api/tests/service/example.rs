@@ -80,6 +80,39 @@ async fn an_import_tells_what_it_left_out() {
     assert!(resource_api::import(&app, "nothing", std::iter::empty()).await.is_err());
 }
 
+/// POST-10, VAL-43: what is taken, by an id, an index or a rule, in the store or in the file, is left out and told too.
+#[actix_rt::test]
+async fn an_import_leaves_out_what_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let domain = json!({ "DOMAIN": { "people": {
+        "mongo_indexes": { "code": [[["code", 1]], { "unique": true, "sparse": true }] },
+        "schema": { "_id": { "type": "integer" }, "code": { "type": "string" }, "name": { "type": "string", "unique": true } }
+    } } });
+    let domain = resource_api::domain::parse(resource_api::domain::Format::Json, &domain.to_string()).unwrap();
+    let app = App::open(&config(folder.path()), domain, "127.0.0.1:1".parse().unwrap()).await.unwrap();
+    let lines = || {
+        let lines = [
+            r#"{"_id": 1, "name": "ada"}"#,
+            r#"{"_id": 2, "code": "x"}"#,
+            r#"{"_id": 1}"#,
+            r#"{"_id": 3, "code": "x"}"#,
+            r#"{"_id": 4, "name": "ada"}"#,
+            r#"{"_id": 5, "code": "y", "name": "eve"}"#,
+        ];
+        lines.into_iter().map(|line| Ok(line.to_owned()))
+    };
+    let done = resource_api::import(&app, "people", lines()).await.unwrap();
+    let refused = [(3, "_id"), (4, "code"), (5, "name")];
+    assert_eq!((done.inserted, done.refused.len()), (3, refused.len()), "{done:?}");
+    for ((line, told), (expected, word)) in done.refused.iter().zip(refused) {
+        assert!(*line == expected && told.contains(word), "{done:?}");
+    }
+    let again = resource_api::import(&app, "people", lines()).await.unwrap();
+    assert_eq!((again.inserted, again.refused.len()), (0, 6), "{again:?}");
+    let empty = resource_api::import(&app, "people", std::iter::empty()).await.unwrap();
+    assert_eq!((empty.inserted, empty.refused.len()), (0, 0));
+}
+
 fn command(arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_resource-api")).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

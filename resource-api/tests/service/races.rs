@@ -78,3 +78,40 @@ async fn of_parallel_puts_to_a_missing_id_one_creates() {
     assert_eq!(done.iter().filter(|answer| answer.status == 201).count(), 1);
     assert!(done.iter().all(|answer| matches!(answer.status, 201 | 409 | 428)));
 }
+
+/// VAL-44, PATCH-09, decisions 18: a value that is unique to its owner is stored once for each, by creations and by edits;
+/// the others get the issue of the rule.
+#[actix_rt::test]
+async fn of_parallel_writes_of_a_value_unique_to_its_owner_one_is_stored() {
+    let mut domain = people();
+    domain["DOMAIN"]["people"]["auth_field"] = json!("owner");
+    domain["DOMAIN"]["people"]["schema"]["name"]["unique_to_user"] = json!(true);
+    let api = Api::start(domain, |_| ()).await;
+    let scopes = "people:read people:write";
+    api.auth.token("alice", scopes, json!({})).token("bob", scopes, json!({}));
+    let issues = json!({ "name": "value 'one' is not unique" });
+    for token in ["alice", "bob"] {
+        let posts =
+            (0..32).map(|_| api.request("POST", "/people").token(token).json(&json!({ "name": "one" })).answer());
+        let done = futures_util::future::join_all(posts).await;
+        assert_eq!(done.iter().filter(|answer| answer.status == 201).count(), 1, "{token}");
+        for refused in done.iter().filter(|answer| answer.status != 201) {
+            assert_eq!(refused.clone().is(422).json()["_issues"], issues);
+        }
+    }
+    for method in ["PATCH", "PUT"] {
+        let value = json!({ "name": format!("by {method}") });
+        let mut edits = Vec::new();
+        for _ in 0..32 {
+            let person = api.request("POST", "/people").token("alice").json(&json!({})).answer().await.is(201);
+            let edit = api.request(method, &format!("/people/{}", person.id())).token("alice");
+            edits.push(edit.header("If-Match", person.etag()).json(&value).answer());
+        }
+        let done = futures_util::future::join_all(edits).await;
+        assert_eq!(done.iter().filter(|answer| answer.status == 200).count(), 1, "{method}");
+        for refused in done.iter().filter(|answer| answer.status != 200) {
+            let body = refused.clone().is(422).json();
+            assert_eq!((body["_issues"]["name"].is_string(), body.get("_error")), (true, None), "{body}");
+        }
+    }
+}
