@@ -154,11 +154,13 @@ impl ApiError {
                 response.append_header((WWW_AUTHENTICATE, challenge));
             }
         }
-        if read {
-            // RESP-07: errors have the global cache headers.
-            let authorized = request.headers().contains_key(AUTHORIZATION) && app.gate.introspector().is_some();
-            set_cache(&mut response, &settings.cache_control, settings.cache_expires, authorized);
-        }
+        let guarded = app.gate.introspector().is_some();
+        let refused = guarded && matches!(status, 401 | 403);
+        // RESP-07: errors of reads have the global cache headers; D-006: what a token decides is kept by nobody else.
+        let (control, expires) =
+            if read && !refused { (settings.cache_control.as_str(), settings.cache_expires) } else { ("", 0) };
+        let authorized = refused || (guarded && request.headers().contains_key(AUTHORIZATION));
+        set_cache(&mut response, control, expires, authorized);
         response.body(app.lay_out(self.body(app, status), false))
     }
 

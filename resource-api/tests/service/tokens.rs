@@ -126,6 +126,40 @@ async fn answers_to_authorized_requests_are_private() {
     assert!(missing.header("cache-control").starts_with("private"));
 }
 
+/// D-006: so are refusals and the errors of authorized writes, whatever the domain says of reads.
+#[actix_rt::test]
+async fn refusals_and_errors_of_authorized_writes_are_private() {
+    let mut domain = people();
+    domain["CACHE_CONTROL"] = json!("public, max-age=20");
+    domain["CACHE_EXPIRES"] = json!(20);
+    domain["DOMAIN"]["people"]["schema"]["name"]["required"] = json!(true);
+    let api = Api::start(domain.clone(), |_| ()).await;
+    api.auth.token("alice", "people:read people:write", json!({})).token("reader", "people:read", json!({}));
+    let path = api.request("POST", "/people").token("alice").json(&json!({ "name": "x" })).answer().await.is(201).id();
+    let path = format!("/people/{path}");
+    for (method, path, token, status) in [
+        ("GET", "/", "", 401),
+        ("GET", "/people", "", 401),
+        ("GET", "/people", "unknown", 401),
+        ("POST", "/people", "", 401),
+        ("POST", "/people", "reader", 403),
+        ("POST", "/people", "alice", 422),
+        ("PATCH", &path, "alice", 428),
+        ("DELETE", "/people", "reader", 403),
+    ] {
+        let request = api.request(method, path).json(&json!({}));
+        let answer = if token.is_empty() { request } else { request.token(token) }.answer().await.is(status);
+        assert_eq!(answer.header("cache-control"), "private, no-store", "{method} {path} {token}");
+        assert_eq!(answer.header("vary"), "Authorization", "{method} {path} {token}");
+        assert!(!answer.has("expires"), "{method} {path} {token}");
+    }
+    // Nobody is refused where everything is open.
+    let api = Api::start(domain, |config| config.auth.mode = resource_api::config::AuthMode::None).await;
+    let answer = api.post("/people", json!({})).await.is(422);
+    assert!(!answer.has("cache-control") && !answer.has("vary"));
+    assert_eq!(api.get("/people/nobody").await.is(404).header("cache-control"), "public, max-age=20");
+}
+
 /// D-050, D-052: metadata and health need no token.
 #[actix_rt::test]
 async fn metadata_and_health_are_open() {
