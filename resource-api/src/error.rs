@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
+use log::Level;
 use shared::oauth::legal_description;
 use shared::store::StoreError;
 
@@ -14,6 +15,7 @@ use crate::auth::AuthError;
 use crate::domain::validate::Issues;
 use crate::endpoints::payload::PayloadError;
 use crate::endpoints::reply::set_cache;
+use crate::introspection::Fault;
 use crate::preconditions::PreconditionError;
 use crate::query::QueryError;
 use crate::representation::json::{JsonStyle, write_integer, write_string};
@@ -95,6 +97,16 @@ impl ApiError {
         }
     }
 
+    /// How loud a failure is told to the operator.
+    fn level(&self, status: u16) -> Level {
+        match (self, status) {
+            // D-032: nobody gets in until somebody sets the credentials right.
+            (ApiError::Auth(AuthError::Unavailable(Fault::Refused(_))), _) | (_, 500) => Level::Error,
+            (_, 503) => Level::Warn,
+            _ => Level::Debug,
+        }
+    }
+
     /// ERR-01, ERR-03: which text a client is told. With DEBUG on it is the real one, except for failures of the server.
     fn message(&self, status: u16, debug: bool) -> Cow<'_, str> {
         let told = match self {
@@ -138,11 +150,7 @@ impl ApiError {
     pub fn respond(&self, app: &App, request: &HttpRequest, read: bool) -> HttpResponse {
         let settings = &app.domain.settings;
         let status = self.status(settings.validation_error_status);
-        match status {
-            500 => log::error!("{self}"),
-            503 => log::warn!("{self}"),
-            _ => log::debug!("{status}: {self}"),
-        }
+        log::log!(self.level(status), "{status}: {self}");
         let mut response =
             HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         response.content_type("application/json");
@@ -293,5 +301,16 @@ mod tests {
         assert_eq!(lacking.len(), 1);
         assert!(lacking[0].contains("error=\"insufficient_scope\"") && lacking[0].contains("scope=\"a:read b\""));
         assert!(challenge(&AuthError::ForeignOwner, true).is_empty());
+    }
+
+    /// D-032: refused credentials of the service itself keep everybody out, and are told as the error they are.
+    #[test]
+    fn refused_credentials_of_the_service_are_logged_as_an_error() {
+        let level = |fault| ApiError::from(AuthError::from(fault)).level(503);
+        for status in [401, 403] {
+            assert_eq!(level(Fault::Refused(status)), Level::Error);
+        }
+        assert_eq!(level(Fault::Status(500)), Level::Warn);
+        assert_eq!(ApiError::Missing.level(404), Level::Debug);
     }
 }
