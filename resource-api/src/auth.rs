@@ -198,7 +198,7 @@ fn bearer<'a>(headers: &'a HeaderMap, query: &str) -> Result<&'a str, AuthError>
     if body.is_empty() || !body.bytes().all(legal) {
         return Err(AuthError::Malformed("illegal characters"));
     }
-    if query.split('&').any(|pair| pair.split('=').next() == Some("access_token")) {
+    if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token") {
         return Err(AuthError::Malformed("the token was sent twice"));
     }
     Ok(token)
@@ -251,8 +251,10 @@ mod tests {
             assert!(matches!(read(&mut HeaderMap::new(), bad, ""), Err(AuthError::Malformed(_))), "{bad:?}");
         }
         assert!(matches!(read(&mut HeaderMap::new(), &[], "access_token=a"), Err(AuthError::Missing)));
-        let twice = read(&mut HeaderMap::new(), &["Bearer a"], "page=1&access_token=a").map(str::to_owned);
-        assert!(matches!(twice, Err(AuthError::Malformed(_))));
+        for query in ["page=1&access_token=a", "access_token", "access%5Ftoken=a", "%61ccess_token=a"] {
+            let twice = read(&mut HeaderMap::new(), &["Bearer a"], query).map(str::to_owned);
+            assert!(matches!(twice, Err(AuthError::Malformed(_))), "{query}");
+        }
     }
 
     /// URRA-03: only what must hold for every match can contradict the owner.

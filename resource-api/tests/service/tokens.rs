@@ -49,10 +49,11 @@ async fn a_malformed_or_doubled_token_is_a_bad_request() {
     let api = api().await;
     let doubled = api.request("GET", "/people").token("alice").token("alice");
     let beside = api.request("GET", "/people?access_token=alice").token("alice");
+    let encoded = api.request("GET", "/people?access%5Ftoken=alice").token("alice");
     let form = api.request("POST", "/people").token("alice").form(&[("access_token", "alice"), ("name", "x")]);
     let empty = api.request("GET", "/people").header("Authorization", "Bearer ");
     let illegal = api.request("GET", "/people").header("Authorization", "Bearer a,b");
-    for request in [doubled, beside, form, empty, illegal] {
+    for request in [doubled, beside, encoded, form, empty, illegal] {
         let answer = request.answer().await;
         assert!(answer.header("www-authenticate").contains("error=\"invalid_request\""), "{answer:?}");
         answer.refused(400);
