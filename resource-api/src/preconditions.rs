@@ -1,14 +1,14 @@
 //! If-Match, If-None-Match and If-Modified-Since (REQ-12, REQ-13, GET-05, ETAG-06 to ETAG-08).
 
-use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
 use crate::domain::DateFormat;
 
-/// The conditions of one request, as sent.
+/// The conditions of one request, as sent: what is no text is a condition too, which no document fulfils.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Conditions<'a> {
-    if_match: Option<&'a str>,
-    if_none_match: Option<&'a str>,
+    if_match: Option<&'a [u8]>,
+    if_none_match: Option<&'a [u8]>,
     if_modified_since: Option<&'a str>,
 }
 
@@ -22,11 +22,13 @@ pub enum PreconditionError {
 
 impl<'a> Conditions<'a> {
     pub fn new(headers: &'a HeaderMap) -> Self {
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let tag = |name: HeaderName| {
+            headers.get(name).map(HeaderValue::as_bytes).filter(|sent| opaque(sent).next().is_some())
+        };
         Self {
-            if_match: text(IF_MATCH).filter(|sent| opaque(sent).next().is_some()),
-            if_none_match: text(IF_NONE_MATCH).filter(|sent| opaque(sent).next().is_some()),
-            if_modified_since: text(IF_MODIFIED_SINCE),
+            if_match: tag(IF_MATCH),
+            if_none_match: tag(IF_NONE_MATCH),
+            if_modified_since: headers.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok()),
         }
     }
 
@@ -59,11 +61,11 @@ impl<'a> Conditions<'a> {
 }
 
 /// REQ-12: without `W/` and quotes. Lists and `*` are taken as they are, so they never match.
-fn opaque(sent: &str) -> impl Iterator<Item = u8> {
-    sent.strip_prefix("W/").unwrap_or(sent).bytes().filter(|byte| *byte != b'"')
+fn opaque(sent: &[u8]) -> impl Iterator<Item = u8> {
+    sent.strip_prefix(b"W/").unwrap_or(sent).iter().copied().filter(|byte| *byte != b'"')
 }
 
-fn same(sent: &str, etag: &str) -> bool {
+fn same(sent: &[u8], etag: &str) -> bool {
     opaque(sent).eq(etag.bytes())
 }
 
@@ -91,6 +93,22 @@ mod tests {
         for absent in ["", "\"\"", "W/\"\""] {
             assert_eq!(edit(absent, true), Err(PreconditionError::Required), "{absent}");
             assert_eq!(edit(absent, false), Ok(()), "{absent}");
+        }
+    }
+
+    /// REQ-12: what is no text was sent all the same, and matches nothing.
+    #[test]
+    fn an_unreadable_tag_never_matches() {
+        for bytes in [&b"\xff"[..], b"\"abc\xe4\"", b"W/\"\x80\""] {
+            let sent = |name| HeaderMap::from_iter([(name, HeaderValue::from_bytes(bytes).unwrap())]);
+            let edit = sent(IF_MATCH);
+            for required in [false, true] {
+                assert_eq!(Conditions::new(&edit).permit_edit("abc", required), Err(PreconditionError::Failed));
+            }
+            let mut read = sent(IF_NONE_MATCH);
+            assert!(!Conditions::new(&read).not_modified(Some("abc"), 0));
+            read.insert(IF_MODIFIED_SINCE, "Tue, 06 Nov 2012 12:00:00 GMT".parse().unwrap());
+            assert!(!Conditions::new(&read).not_modified(Some("abc"), 0));
         }
     }
 

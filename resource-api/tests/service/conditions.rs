@@ -56,6 +56,23 @@ async fn an_unchanged_item_is_not_sent_again() {
     api.request("HEAD", &path).header("If-None-Match", &tag).answer().await.is(304);
 }
 
+/// REQ-12: a tag that is no text was sent all the same, and matches nothing.
+#[actix_rt::test]
+async fn an_unreadable_tag_matches_no_document() {
+    for settings in [json!({}), json!({ "ENFORCE_IF_MATCH": false }), json!({ "IF_MATCH": false })] {
+        let api = Api::open(with(people(), settings)).await;
+        let path = format!("/people/{}", api.post("/people", json!({ "name": "x" })).await.is(201).id());
+        for method in ["PATCH", "PUT", "DELETE"] {
+            let edit = api.request(method, &path).header("If-Match", &b"\"\xff\""[..]).json(&json!({ "name": "y" }));
+            edit.answer().await.refused(412);
+        }
+        let read = api.request("GET", &path).header("If-None-Match", &b"\xff"[..]);
+        let since = "Tue, 19 Jan 2038 00:00:00 GMT";
+        let item = read.header("If-Modified-Since", since).answer().await.is(200).json();
+        assert_eq!(item["name"], "x");
+    }
+}
+
 /// LIST-02, LIST-03: a page knows its latest change but takes no conditions.
 #[actix_rt::test]
 async fn conditions_have_no_effect_on_collections() {
