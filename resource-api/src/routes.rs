@@ -59,8 +59,15 @@ pub struct Matched<'r> {
 pub struct Captured<'r> {
     pub field: &'r str,
     pub text: String,
-    /// The `int` converter: the value is a number (URL-06).
-    pub integer: bool,
+    pub kind: Kind,
+}
+
+/// What a converter makes of a segment (URL-06).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Integer,
+    Float,
 }
 
 /// Why no route takes a request (URL-13).
@@ -205,7 +212,12 @@ impl Route {
                 Segment::Text(_) => return None,
                 Segment::Value { field, converter } => {
                     let text = converter.take(part)?;
-                    values.push(Captured { field, text, integer: matches!(converter, Converter::Integer) });
+                    let kind = match converter {
+                        Converter::Integer => Kind::Integer,
+                        Converter::Float => Kind::Float,
+                        _ => Kind::Text,
+                    };
+                    values.push(Captured { field, text, kind });
                 }
             }
             rest = after;

@@ -15,7 +15,7 @@ use crate::query::{Filter, Find, Query, Sort};
 use crate::representation::document::Embedded;
 use crate::representation::embedded::Resolver;
 use crate::representation::shape::Shape;
-use crate::routes::{Captured, Matched};
+use crate::routes::{Captured, Kind, Matched};
 
 pub struct Context<'a> {
     pub app: &'a App,
@@ -154,11 +154,16 @@ impl<'a> Context<'a> {
     }
 }
 
-/// URL-06, URL-11: numbers of `int`; strings in DATE_FORMAT and of 24 hex digits as FILT-11 says.
+/// URL-06, URL-11: numbers of `int` and `float`; strings in DATE_FORMAT and of 24 hex digits as FILT-11 says.
 fn url_value(app: &App, resource: &Resource, field: &str, captured: &Captured<'_>) -> Bson {
     let text = captured.text.as_str();
-    if captured.integer {
-        return text.parse().map_or_else(|_| Bson::String(text.to_owned()), convert::integer);
+    let number = match captured.kind {
+        Kind::Text => None,
+        Kind::Integer => Some(text.parse().ok().map(convert::integer)),
+        Kind::Float => Some(text.parse().ok().map(Bson::Double)),
+    };
+    if let Some(number) = number {
+        return number.unwrap_or_else(|| Bson::String(text.to_owned()));
     }
     let id = field == resource.id_field
         || !resource.query_objectid_as_string

@@ -289,6 +289,8 @@ async fn ids_may_be_numbers_and_texts() {
     let mut domain = domain();
     domain["DOMAIN"] = json!({
         "rooms": { "item_url": "int", "schema": { "_id": { "type": "integer" }, "name": { "type": "string" } } },
+        "weights": { "item_url": "float", "additional_lookup": { "url": "float", "field": "grams" },
+            "schema": { "_id": { "type": "float" }, "grams": { "type": "float" } } },
         "words": { "item_url": "regex(\"[a-z]+\")", "schema": { "_id": { "type": "string" } } },
         "files": { "item_url": "path", "schema": { "_id": { "type": "string" } } },
         "codes": { "item_url": "regex(\".+\")", "query_objectid_as_string": true, "item_lookup_field": "code",
@@ -300,6 +302,13 @@ async fn ids_may_be_numbers_and_texts() {
     let patched = api.edit("PATCH", "/rooms/7", &room.etag(), json!({ "name": "y" })).await.is(200);
     assert_eq!(patched.json()["_links"]["self"]["href"], "rooms/7");
     api.edit("DELETE", "/rooms/7", &patched.etag(), json!(null)).await.is(204);
+    for (id, grams) in [(1.5, 0.5), (2.0, 7.0)] {
+        api.post("/weights", json!({ "_id": id, "grams": grams })).await.is(201);
+    }
+    for path in ["/weights/1.5", "/weights/2.0"] {
+        api.get(path).await.is(200);
+    }
+    api.get("/weights/2.5").await.is(404);
     api.post("/words", json!({ "_id": "abc" })).await.is(201);
     assert_eq!(api.get("/words/abc").await.is(200).json()["_id"], "abc");
     let file = api.post("/files", json!({ "_id": "a/b c" })).await.is(201);
