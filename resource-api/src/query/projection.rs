@@ -44,8 +44,18 @@ pub(super) fn parse(text: &str, resource: &Resource, settings: &Settings) -> Res
         return Ok(of_resource(resource, settings).without(refused));
     }
     // With a projection of its own the resource decides which fields there are to ask for, hidden ones included (PROJ-03).
-    wanted.retain(|field| projection.is_empty() || projection.contains_key(split(field).0));
-    Ok(Fields::only(automatic.into_iter().chain(wanted)))
+    // Of a field that it shows in parts there are these parts.
+    let shown = || projection.iter().filter(|(_, shown)| **shown).map(|(known, _)| known.as_str());
+    let mut seen = Vec::with_capacity(wanted.len());
+    for field in wanted {
+        let known = projection.is_empty() || projection.contains_key(split(field).0);
+        if known || shown().any(|known| path::is_within(field, known)) {
+            seen.push(field);
+        } else {
+            seen.extend(shown().filter(|known| path::is_within(known, field)));
+        }
+    }
+    Ok(Fields::only(automatic.into_iter().chain(seen)))
 }
 
 /// The datasource projection: its inclusions, or else its exclusions.

@@ -63,6 +63,23 @@ fn an_inclusion_list_is_a_hard_limit() {
     assert_eq!(seen(&domain, r#"{"name": 0}"#, person()), json!({}));
 }
 
+/// PROJ-03, PROJ-04: of a field that the resource shows in parts, these can be asked for, and no others.
+#[test]
+fn a_dotted_inclusion_can_be_asked_for() {
+    let domain = domain(json!({}), json!({ "datasource": { "projection": { "location.city": 1, "rows.price": 1 } } }));
+    let city = json!({ "location": { "city": "c" } });
+    for (projection, expected) in [
+        (r#"{"location.city": 1}"#, city.clone()),
+        (r#"{"location": 1}"#, city),
+        (r#"{"location.zip": 1}"#, json!({})),
+        (r#"{"locations": 1, "loc": 1, "location.city_name": 1}"#, json!({})),
+        (r#"{"rows.price": 1}"#, json!({ "rows": [{ "price": 1.5 }, [{ "price": 3.5 }]] })),
+        (r#"{"location": 0}"#, json!({ "rows": [{ "price": 1.5 }, [{ "price": 3.5 }]] })),
+    ] {
+        assert_eq!(seen(&domain, projection, person()), expected, "{projection}");
+    }
+}
+
 /// PROJ-04: dotted paths include and exclude, through arrays.
 #[test]
 fn dotted_paths() {
