@@ -78,6 +78,7 @@ impl Stack {
         let ground = Ground { settings, addresses: &addresses, certificates: certificates.as_ref() };
         let domain = demo::prepare_files(settings, &addresses)?;
         let scopes = domain.scopes().into_iter().map(|scope| scope.scope).collect::<Vec<_>>().join(" ");
+        let schemas = domain.settings.schema_endpoint.clone();
 
         let config = ground.auth_config(address(&auth)?)?;
         let logins = demo::create_accounts(&config).await?;
@@ -85,7 +86,7 @@ impl Stack {
         let config = ground.api_config(address(&api)?)?;
         demo::load_documents(settings, &config, domain).await?;
         servers.push(resource_api::start(config, api).await?);
-        let config = ground.client_config(address(&client)?, &scopes)?;
+        let config = ground.client_config(address(&client)?, &scopes, schemas.as_deref())?;
         servers.push(oauth_client::start(config, client).await?);
         let ca = certificates.map(|certificates| certificates.ca);
         Ok(Self { servers, addresses, logins, ca })
@@ -142,7 +143,12 @@ impl Ground<'_> {
         self.read(&(text + &self.trust()), &self.settings.api, listen)
     }
 
-    fn client_config(&self, listen: SocketAddr, scopes: &str) -> Result<oauth_client::Config, StackError> {
+    fn client_config(
+        &self,
+        listen: SocketAddr,
+        scopes: &str,
+        schemas: Option<&str>,
+    ) -> Result<oauth_client::Config, StackError> {
         let data = &self.settings.data;
         let text = format!(
             "origin = {origin}\n issuer = {issuer}\n api = {api}\n resource = {api}\n store = {store}\n client_id = {id}\n\
@@ -156,7 +162,8 @@ impl Ground<'_> {
             scopes = quoted(scopes),
             key = quoted(data.join("client.key").display()),
         );
-        self.read(&(text + &self.trust()), &self.settings.client, listen)
+        let schemas = schemas.map_or_else(String::new, |path| format!("schema_endpoint = {}\n", quoted(path)));
+        self.read(&(text + &schemas + &self.trust()), &self.settings.client, listen)
     }
 
     /// How a service reaches the others.
