@@ -25,9 +25,15 @@ pub enum Target {
     Schema,
     Collection(Arc<Resource>),
     /// One document, found by `field`; the last segment is its value.
-    Item { resource: Arc<Resource>, field: String },
+    Item {
+        resource: Arc<Resource>,
+        field: String,
+    },
     /// The same by `additional_lookup`: to be read only (URL-04).
-    Lookup { resource: Arc<Resource>, field: String },
+    Lookup {
+        resource: Arc<Resource>,
+        field: String,
+    },
 }
 
 #[derive(Debug)]
@@ -250,8 +256,11 @@ fn decode(path: &str) -> Option<Cow<'_, str>> {
 }
 
 fn resource_routes(resource: &Arc<Resource>) -> Result<Vec<Route>, String> {
-    let mut routes =
-        vec![Route::new(Target::Collection(resource.clone()), parse(&resource.url)?, resource.resource_methods.clone())];
+    let mut routes = vec![Route::new(
+        Target::Collection(resource.clone()),
+        parse(&resource.url)?,
+        resource.resource_methods.clone(),
+    )];
     if resource.item_lookup {
         let mut segments = parse(&resource.url)?;
         let field = resource.item_lookup_field.clone();

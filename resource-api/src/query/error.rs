@@ -36,7 +36,9 @@ pub enum QueryError {
     #[error("Unable to parse `embedded` clause")]
     Embedded,
     /// More than one response is to bear.
-    #[error("`embedded` brings more than {documents} documents or {bytes} bytes: ask for fewer fields or a smaller page")]
+    #[error(
+        "`embedded` brings more than {documents} documents or {bytes} bytes: ask for fewer fields or a smaller page"
+    )]
     EmbeddedTooLarge { documents: usize, bytes: usize },
 }
 

@@ -6,6 +6,7 @@ use shared::store::StoreError;
 
 use super::Malformed;
 use super::catalogue::{Source, Tree};
+use super::halt::Halt;
 use super::path::Component;
 use super::plan::{Access, Plan, Range, plan};
 use super::sort::{self, SortedPage, order};
@@ -14,41 +15,6 @@ use crate::store::Found;
 
 /// A document met in a scan costs about half of one looked up by its row.
 const SCANNED_FOR_ONE: u64 = 2;
-
-/// Why there is no result.
-#[derive(Debug)]
-pub(super) enum Halt {
-    /// It would cost more than was allowed.
-    Costly,
-    Store(StoreError),
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        Halt::Store(error)
-    }
-}
-
-impl From<rusqlite::Error> for Halt {
-    fn from(error: rusqlite::Error) -> Self {
-        Halt::Store(error.into())
-    }
-}
-
-impl From<Malformed> for Halt {
-    fn from(error: Malformed) -> Self {
-        Halt::Store(error.into())
-    }
-}
-
-impl From<Halt> for StoreError {
-    fn from(halt: Halt) -> Self {
-        match halt {
-            Halt::Costly => StoreError::Deadline,
-            Halt::Store(error) => error,
-        }
-    }
-}
 
 /// The page that `find` asks for, unless more documents than `allowance` have to be looked up.
 pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowance: u64) -> Result<Found, Halt> {

@@ -8,6 +8,7 @@ mod bounds;
 mod catalogue;
 mod entries;
 mod find;
+mod halt;
 mod key;
 mod number;
 mod path;
@@ -26,7 +27,7 @@ use rusqlite::Connection;
 use shared::store::{Sqlite, StoreError};
 
 use self::catalogue::{Catalogue, MIGRATIONS};
-use self::find::Halt;
+use self::halt::Halt;
 use self::write::{Prepared, Undone};
 use super::{DocumentStore, Found, Outcome, Write};
 use crate::domain::Domain;
