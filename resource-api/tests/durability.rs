@@ -52,6 +52,12 @@ fn start(folder: &Path, wrapper: &[&str]) -> Running {
 
 impl Running {
     fn kill(mut self) {
+        // Under a wrapper the program is the child's child, and would outlive it.
+        let process = self.child.id();
+        let inner = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+        for inner in inner.split_whitespace() {
+            assert!(Command::new("kill").args(["-9", inner]).status().unwrap().success());
+        }
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
