@@ -1,6 +1,7 @@
 //! A real Chromium, driven through chromedriver.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ impl Browser {
     pub async fn start() -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            // A group of its own, so that its browser can be stopped with it.
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -130,8 +133,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // chromedriver ends its browsers when it is asked to stop.
-        let killed = Command::new("kill").arg(self.driver.id().to_string()).status();
+        // Asked to stop alone, chromedriver would leave its browser running.
+        let killed = Command::new("kill").arg("--").arg(format!("-{}", self.driver.id())).status();
         if killed.is_err() || self.driver.wait().is_err() {
             eprintln!("chromedriver did not stop");
         }
