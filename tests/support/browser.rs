@@ -119,6 +119,7 @@ impl Browser {
             .as_array()
             .into_iter()
             .flatten()
+            .filter(|entry| entry["level"] != "INFO")
             .filter_map(|entry| entry["message"].as_str())
             // Chromium notes every answer of 400 and above; the pages themselves are checked by their text.
             .filter(|message| !message.contains("Failed to load resource"))
