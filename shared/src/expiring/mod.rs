@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::store::{Sqlite, StoreError, StoreUrl};
 
 pub use sqlite::SqliteExpiring;
-pub use typed::{Claim, Expiring, Held};
+pub use typed::{Expiring, Held};
 
 /// Where an entry is kept: SHA-256 of its kind and its id, so no bearer value is ever stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

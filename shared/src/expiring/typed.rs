@@ -35,14 +35,6 @@ pub struct Held<T> {
     pub left: Duration,
 }
 
-/// The answer to a claim.
-#[derive(Debug, Clone)]
-pub enum Claim<T> {
-    /// Exactly one caller gets this.
-    First(T),
-    Again(Held<T>),
-}
-
 impl<T: Serialize + DeserializeOwned> Expiring<T> {
     /// `kind` names the entries in the store and must never change.
     pub fn new(store: Arc<dyn ExpiringStore>, kind: &'static str, ttl: Duration) -> Self {
@@ -85,15 +77,7 @@ impl<T: Serialize + DeserializeOwned> Expiring<T> {
         Ok(Op::Insert { key: self.key(id), value: self.write(value)?, ttl, owners })
     }
 
-    pub async fn claim(&self, id: &str) -> Result<Option<Claim<T>>, StoreError> {
-        let Some(held) = self.get(id).await? else { return Ok(None) };
-        match self.store.apply(vec![self.claim_op(id, Vec::new())]).await? {
-            Applied::Done => Ok(Some(Claim::First(held.value))),
-            Applied::Refused { found: None, .. } => Ok(None),
-            Applied::Refused { found: Some(kept), .. } => Ok(Some(Claim::Again(self.read(kept)?))),
-        }
-    }
-
+    /// The step that exactly one caller succeeds with; `note` is kept for those who come later.
     pub fn claim_op(&self, id: &str, note: Vec<u8>) -> Op {
         Op::Claim { key: self.key(id), note }
     }
