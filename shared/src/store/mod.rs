@@ -1,6 +1,6 @@
 //! Where state lives, chosen by URL; and what can go wrong there.
 
-mod sqlite;
+pub mod sqlite;
 mod url;
 
 pub use sqlite::Sqlite;

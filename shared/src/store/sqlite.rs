@@ -1,6 +1,8 @@
 //! The embedded store: one file in WAL mode, one writer thread that commits waiting writes together, readers that
 //! never wait for it (decisions 9).
 
+mod copy;
+
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::{Semaphore, oneshot};
+
+pub use copy::{Copied, CopyError, copy, verify};
 
 use super::StoreError;
 
