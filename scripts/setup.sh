@@ -5,6 +5,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf '\033[1;31m%s\033[0m\n' "$*" >&2; exit 1; }
 
+# Runs a command while no other of these scripts installs.
+alone() {
+  (
+    flock 9
+    "$@"
+  ) 9>"${TMPDIR:-/tmp}/evergate-packages-$(id -u).lock"
+}
+
 # Debian packages, by root's or sudo's right; elsewhere the names are a hint.
 install_packages() {
   local root=()
@@ -14,8 +22,8 @@ install_packages() {
   fi
   command -v apt-get >/dev/null || fail "Please install what Debian calls: $*"
   say "Installing Debian packages: $*"
-  "${root[@]}" apt-get update -qq >&2
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+  alone "${root[@]}" apt-get update -qq >&2
+  alone "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 need_build_tools() {
