@@ -143,7 +143,7 @@ pub(crate) async fn create_accounts(config: &auth_server::Config) -> Result<Vec<
 
 /// Gives the demo's accounts new passwords, which ends their sessions and grants; makes an account that is gone.
 pub async fn reset(settings: &StackSettings) -> Result<Vec<Login>, StackError> {
-    let config = crate::stored_auth_config(settings)?;
+    let config = shared::config::parse(&crate::auth_settings(settings))?;
     let first = create_accounts(&config).await?;
     if !first.is_empty() {
         return Ok(first);

@@ -98,14 +98,14 @@ impl Stack {
     }
 }
 
-/// The auth-server's configuration for work on its store while nothing is served.
-fn stored_auth_config(settings: &StackSettings) -> Result<auth_server::Config, StackError> {
-    let store = sqlite(&settings.data, "auth.db");
-    let mut table: Table = format!("store = {store}\nserver = {{ tls = false }}\n")
-        .parse()
-        .map_err(|error| StackError::Demo(format!("made settings: {error}")))?;
+/// The auth-server's settings for work on the stack's store while nothing is served, as TOML.
+pub fn auth_settings(settings: &StackSettings) -> String {
+    let mut table = Table::new();
+    table.insert("store".to_owned(), format!("sqlite:{}", settings.data.join("auth.db").display()).into());
+    table.insert("dev".to_owned(), true.into());
+    table.insert("server".to_owned(), Table::from_iter([("tls".to_owned(), false.into())]).into());
     merge(&mut table, &settings.auth.settings);
-    Ok(shared::config::parse(&table.to_string())?)
+    table.to_string()
 }
 
 /// What the services' configurations are made of.

@@ -28,8 +28,7 @@ enum Command {
     /// Makes the development CA and certificates, or renews them
     Certs(Run),
     /// The auth-server's commands
-    #[command(subcommand)]
-    Auth(auth_server::Command),
+    Auth(auth_server::Arguments),
     /// The resource-api's commands
     #[command(subcommand)]
     Api(resource_api::Command),
@@ -52,7 +51,10 @@ struct Run {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command.unwrap_or(Command::Run(arguments.run)) {
-        Command::Auth(command) => return auth_server::run(command).await,
+        Command::Auth(arguments) => match read_settings(None) {
+            Ok(settings) => return auth_server::run(arguments, Some(evergate::auth_settings(&settings))).await,
+            Err(error) => Err(error),
+        },
         Command::Api(command) => return resource_api::run(command).await,
         Command::Client(command) => return oauth_client::run(command).await,
         Command::Run(given) => run(&given).await,
@@ -69,11 +71,15 @@ async fn main() -> ExitCode {
 }
 
 fn settings(given: &Run) -> Result<StackSettings, StackError> {
-    let usual = Path::new("evergate.toml");
-    let file = given.config.as_deref().or_else(|| usual.exists().then_some(usual));
-    let settings: StackSettings = shared::config::load(file, "EVERGATE")?;
+    let settings = read_settings(given.config.as_deref())?;
     shared::logging::start(&settings.log);
     Ok(settings)
+}
+
+fn read_settings(file: Option<&Path>) -> Result<StackSettings, StackError> {
+    let usual = Path::new("evergate.toml");
+    let file = file.or_else(|| usual.exists().then_some(usual));
+    Ok(shared::config::load(file, "EVERGATE")?)
 }
 
 async fn run(given: &Run) -> Result<(), StackError> {

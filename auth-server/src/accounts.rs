@@ -66,7 +66,25 @@ pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUser
     user.roles = new.roles;
     user.must_change = new.must_change;
     user.declared = new.declared;
-    let (password, generated) = match new.password {
+    let NewPassword { hash, generated } = hash_password(app, new.password).await?;
+    user.password_hash = Some(hash);
+    match app.users.insert(&user).await {
+        Ok(()) => Ok(CreatedUser { user, generated }),
+        Err(StoreError::Conflict { .. }) => Err(NewUserFault::Taken),
+        Err(error) => Err(NewUserFault::Store(error)),
+    }
+}
+
+/// A password as it is stored.
+pub struct NewPassword {
+    pub hash: String,
+    /// The password itself, where none was given.
+    pub generated: Option<Secret>,
+}
+
+/// Checks and hashes the password somebody sets for another; `None`: one is generated.
+pub async fn hash_password(app: &App, password: Option<Secret>) -> Result<NewPassword, NewUserFault> {
+    let (password, generated) = match password {
         Some(password) => {
             passwords::check_new(&password, &app.config.passwords)?;
             (password, None)
@@ -76,12 +94,7 @@ pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUser
             (generated.clone(), Some(generated))
         }
     };
-    user.password_hash = Some(app.passwords.hash(password).await?);
-    match app.users.insert(&user).await {
-        Ok(()) => Ok(CreatedUser { user, generated }),
-        Err(StoreError::Conflict { .. }) => Err(NewUserFault::Taken),
-        Err(error) => Err(NewUserFault::Store(error)),
-    }
+    Ok(NewPassword { hash: app.passwords.hash(password).await?, generated })
 }
 
 /// A role is a word: it travels in lists separated by spaces.

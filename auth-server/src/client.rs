@@ -197,6 +197,17 @@ impl Client {
         self.secrets.push(ClientSecret { form: SecretForm::of_generated(&secret), until: None });
         secret
     }
+
+    /// Adds a new secret, and lets the newest of the present ones live for `overlap` seconds more; older ones go (B-031).
+    pub fn rotate_secret(&mut self, overlap: i64, now: i64) -> Secret {
+        let newest = self.secrets.pop().filter(|held| overlap > 0 && held.is_live(now));
+        let end = now.saturating_add(overlap);
+        self.secrets = newest
+            .map(|held| ClientSecret { until: Some(held.until.map_or(end, |until| until.min(end))), ..held })
+            .into_iter()
+            .collect();
+        self.add_secret()
+    }
 }
 
 impl fmt::Debug for Client {
@@ -278,5 +289,36 @@ impl AuthMethod {
 impl fmt::Display for AuthMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::client_metadata::ClientMetadata;
+
+    /// B-031: two secrets live at most, the old one for the overlap only.
+    #[test]
+    fn a_rotated_secret_lives_on_for_the_overlap_and_no_longer() {
+        let metadata = ClientMetadata {
+            client_name: "Robot".to_owned(),
+            grant_types: vec![GrantType::ClientCredentials],
+            ..ClientMetadata::default()
+        };
+        let (mut client, first) = metadata.register(0).unwrap();
+        let live = |client: &Client, secret: &Secret, now| {
+            let digest = Digest32::of(secret.expose());
+            let matches = |held: &ClientSecret| matches!(&held.form, SecretForm::Sha256(kept) if kept.matches(&digest));
+            client.secrets.iter().any(|held| held.is_live(now) && matches(held))
+        };
+        let first = first.unwrap();
+        let second = client.rotate_secret(60, 100);
+        assert!(live(&client, &first, 159) && !live(&client, &first, 160) && live(&client, &second, 1_000_000));
+        let third = client.rotate_secret(60, 110);
+        assert!(!live(&client, &first, 110), "the older one goes");
+        assert!(live(&client, &second, 169) && live(&client, &third, 1_000_000));
+        let fourth = client.rotate_secret(0, 120);
+        assert!(client.secrets.len() == 1 && live(&client, &fourth, 120));
     }
 }

@@ -37,8 +37,8 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use shared::Secret;
 use shared::store::StoreError;
-use shared::{Secret, oauth::Scopes};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::accounts::{self, NewUserFault};
@@ -269,12 +269,7 @@ async fn faults(app: &App, declaration: &Declaration, options: Options) -> Resul
     repeated("client", declaration.clients.iter().map(|client| client.client_id.as_str()), &mut faults);
     repeated("user", declaration.users.iter().map(|user| user.username.as_str()), &mut faults);
     for scope in &declaration.scopes {
-        if scope.name.is_empty() || scope.name.contains(' ') || scope.name.parse::<Scopes>().is_err() {
-            faults.push(format!("scope {:?}: is no scope token (RFC 6749 3.3)", scope.name));
-        }
-        if scope.text.trim().is_empty() {
-            faults.push(format!("scope {}: needs a text that people understand", scope.name));
-        }
+        faults.extend(scope.faults().into_iter().map(|fault| format!("scope {:?}: {fault}", scope.name)));
     }
     for client in &declaration.clients {
         let mut fault = |told: String| faults.push(format!("client {}: {told}", client.client_id));

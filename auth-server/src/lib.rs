@@ -52,7 +52,7 @@ use actix_web::web::Data;
 use shared::serve::{self, ServeError, Server, Service};
 
 pub use app::{App, OpenError};
-pub use cli::{Command, run};
+pub use cli::{Arguments, run};
 pub use config::Config;
 use declare::DeclareError;
 

@@ -7,12 +7,12 @@ use clap::Parser;
 /// An OAuth 2 authorization server: signs people in, asks for their consent, issues and describes tokens.
 #[derive(Parser)]
 #[command(name = "auth-server", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: auth_server::Command,
+struct Program {
+    #[command(flatten)]
+    arguments: auth_server::Arguments,
 }
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    auth_server::run(Arguments::parse().command).await
+    auth_server::run(Program::parse().arguments, None).await
 }

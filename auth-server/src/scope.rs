@@ -20,6 +20,20 @@ pub struct Scope {
     pub role: Option<String>,
 }
 
+impl Scope {
+    /// What is wrong with it.
+    pub fn faults(&self) -> Vec<&'static str> {
+        let mut faults = Vec::new();
+        if self.name.is_empty() || self.name.contains(' ') || self.name.parse::<Scopes>().is_err() {
+            faults.push("is no scope token (RFC 6749 3.3)");
+        }
+        if self.text.trim().is_empty() {
+            faults.push("needs a text that people understand");
+        }
+        faults
+    }
+}
+
 /// All known scopes by name.
 #[derive(Debug, Clone, Default)]
 pub struct ScopeRegistry(BTreeMap<String, Scope>);

@@ -62,6 +62,12 @@ impl User {
         self.has_role(ADMIN)
     }
 
+    /// What made the stored hash: `argon2id`, `bcrypt`; `None` without a password.
+    pub fn password_scheme(&self) -> Option<&str> {
+        let name = self.password_hash.as_deref()?.trim_start_matches('$').split('$').next()?;
+        Some(if name.starts_with('2') { "bcrypt" } else { name })
+    }
+
     /// Under which this person's grants are found and revoked.
     pub fn grants_owner(&self) -> Owner {
         Owner::new("user", &self.id)

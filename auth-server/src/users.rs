@@ -115,6 +115,11 @@ impl Users {
         Ok(deleted)
     }
 
+    /// Ends every browser session of a user.
+    pub async fn end_sessions(&self, user: &User) -> Result<(), StoreError> {
+        state::apply_all(&*self.state, vec![Op::DeleteOwned { owner: user.sessions_owner() }]).await
+    }
+
     /// Revokes every grant of a user and ends every session.
     pub async fn revoke_all(&self, user: &User) -> Result<(), StoreError> {
         let ops = [user.grants_owner(), user.sessions_owner()].map(|owner| Op::DeleteOwned { owner });

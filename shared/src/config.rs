@@ -28,13 +28,22 @@ pub fn load<T: Settings>(file: Option<&Path>, prefix: &str) -> Result<T, ConfigE
     if let Some(path) = file {
         builder = builder.add_source(File::from(PathBuf::from(path)).format(FileFormat::Toml));
     }
-    // Values stay text: parsing them would turn a secret "0123" into a number.
-    let environment = Environment::with_prefix(prefix).prefix_separator("__").separator("__");
     let origin = match file {
         Some(path) => format!("configuration {} and {prefix}__… variables", path.display()),
         None => format!("configuration from {prefix}__… variables"),
     };
-    read(builder.add_source(environment), origin)
+    read(builder.add_source(variables(prefix)), origin)
+}
+
+/// Reads `base`, settings in TOML, and over it the variables that begin with `<PREFIX>__`.
+pub fn load_over<T: Settings>(base: &str, prefix: &str) -> Result<T, ConfigError> {
+    let builder = config::Config::builder().add_source(File::from_str(base, FileFormat::Toml));
+    read(builder.add_source(variables(prefix)), format!("given settings and {prefix}__… variables"))
+}
+
+/// Values stay text: parsing them would turn a secret "0123" into a number.
+fn variables(prefix: &str) -> Environment {
+    Environment::with_prefix(prefix).prefix_separator("__").separator("__")
 }
 
 /// The same from text, as tests and the all-in-one stack use it.

@@ -5,7 +5,6 @@
 mod support;
 
 mod authorize;
-mod commands;
 mod consent;
 mod console;
 mod declare;

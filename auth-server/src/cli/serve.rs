@@ -1,0 +1,28 @@
+//! `serve` and `check`.
+
+use shared::drain::StopSignal;
+use shared::{logging, serve as server};
+
+use super::Context;
+use super::output::{Failure, line};
+use crate::{app, declare, start};
+
+pub async fn serve(context: &Context) -> Result<(), Failure> {
+    let config = context.server_config()?;
+    logging::start(&config.log);
+    let listener = server::bind(&config.server)?;
+    let stop = StopSignal::listen()?;
+    let server = start(config, listener).await?;
+    stop.received().await;
+    server.stop().await;
+    Ok(())
+}
+
+pub fn check(context: &Context) -> Result<(), Failure> {
+    let config = context.server_config()?;
+    app::pages(&config)?;
+    if let Some(declaration) = &config.declare {
+        declare::read(declaration)?;
+    }
+    line(format!("the configuration is good: {} on {}", config.issuer.as_str(), config.server.listen))
+}
