@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::support::{Answer, Browser, CALLBACK, Server, encode, hidden};
-use crate::{HOME, answered, asking, authorize_form, authorize_path, decide, is_error_page, open, to_consent};
+use crate::{
+    HOME, answered, asking, asking_with, authorize_form, authorize_path, decide, is_error_page, open, to_consent,
+};
 
 async fn anonymous(server: &Server) -> Browser {
     Browser::new(&server.url, server.http.clone())
@@ -84,6 +86,21 @@ async fn faults_behind_a_proved_target_are_told_to_the_client() {
     }
     let silent = answered(&browser.get(&authorize_path(&client, &[("state", ""), ("scope", "nothing")])).await);
     assert!(!silent.contains_key("state"), "{silent:?}");
+}
+
+/// a public client never goes without PKCE, a confidential one only where its registration says so.
+#[actix_rt::test]
+async fn only_a_confidential_client_set_so_may_leave_out_the_challenge() {
+    let server = Server::start().await;
+    let without = [("code_challenge", ""), ("code_challenge_method", "")];
+    let browser = anonymous(&server).await;
+    for metadata in [json!({"token_endpoint_auth_method": "none"}), json!({})] {
+        let client = asking_with(&server, metadata).await;
+        let told = answered(&browser.get(&authorize_path(&client, &without)).await);
+        assert_eq!(told["error"], "invalid_request", "{told:?}");
+    }
+    let set_so = asking_with(&server, json!({"require_pkce": false})).await;
+    assert_eq!(open(&browser, &set_so, &without).await.status, 200);
 }
 
 /// the answer is appended to the registered query; state comes back byte by byte.

@@ -156,6 +156,16 @@ async fn a_scope_narrows_this_access_token_only() {
     assert_eq!(shop.refresh(&narrow.refresh).await.tokens().scope, "read write");
 }
 
+/// B-073: what the client may have is no part of a grant that did not ask for it.
+#[actix_rt::test]
+async fn a_refresh_never_asks_for_more_than_was_granted() {
+    let server = Server::start().await;
+    let (shop, alice) = (server.shop().await, server.user("alice").await);
+    let first = shop.redeem(&alice.authorize_with(&shop, &[("scope", "read")]).await).await.tokens();
+    shop.refresh_with(&first.refresh, &[("scope", "read write")]).await.refused("invalid_scope");
+    assert_eq!(shop.refresh(&first.refresh).await.tokens().scope, "read");
+}
+
 /// B-075: the same for resources.
 #[actix_rt::test]
 async fn a_resource_narrows_this_access_token_only() {
