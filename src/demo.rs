@@ -154,7 +154,7 @@ pub async fn reset(settings: &StackSettings) -> Result<Vec<Login>, StackError> {
         let Some(mut user) = app.users.find_by_username(username).await.map_err(told)? else { continue };
         let password = generate_password(app.config.passwords.minimum_length);
         user.password_hash = Some(app.passwords.hash(password.clone()).await.map_err(told)?);
-        let replaced = app.users.replace(&user).await.map_err(told)?;
+        let replaced = app.users.replace(&user, &[]).await.map_err(told)?;
         if replaced != auth_server::directory::Replaced::Done {
             return Err(told(format!("{username} was changed meanwhile: try again")));
         }

@@ -28,6 +28,7 @@ const HTTP: &[&str] = &[
     "auth-server/src/logout.rs",
     "auth-server/src/main.rs",
     "auth-server/src/management/",
+    "auth-server/src/origin.rs",
     "auth-server/src/revoke.rs",
     "auth-server/src/routes.rs",
     "auth-server/src/token/",
@@ -61,7 +62,7 @@ const DRIVERS: &[(&str, &[&str])] = &[
     (
         "rusqlite",
         &[
-            "auth-server/src/directory/sqlite.rs",
+            "auth-server/src/directory/sqlite/",
             "resource-api/src/store/sqlite/",
             "shared/src/expiring/sqlite.rs",
             "shared/src/store/",

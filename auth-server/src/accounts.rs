@@ -133,7 +133,7 @@ pub async fn create_client(app: &App, metadata: ClientMetadata) -> Result<(Clien
         Ok(_) => return Err(NewClientFault::Metadata(unfit)),
         Err(faults) => return Err(NewClientFault::Metadata(faults.into_iter().chain(unfit).collect())),
     };
-    app.clients.insert(&client).await?;
+    app.clients.insert(&client, &[]).await?;
     Ok((client, secret))
 }
 

@@ -10,6 +10,7 @@ use shared::session::Session;
 use shared::store::StoreError;
 
 use crate::app::App;
+use crate::origin::Origin;
 use crate::state;
 use crate::user::User;
 
@@ -28,6 +29,16 @@ pub struct SignedIn {
     pub user: String,
     /// When the password was given; epoch seconds.
     pub auth_time: i64,
+    /// Where it was given, for the list of sessions (F-053).
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+impl SignedIn {
+    /// Just now, by a request from `origin`.
+    fn now(user: &User, origin: &Origin) -> Self {
+        Self { user: user.id.clone(), auth_time: clock::now(), origin: Some(origin.clone()) }
+    }
 }
 
 /// Whoever sent the request, by its cookie.
@@ -35,6 +46,8 @@ pub struct Visitor {
     pub session: Session<BrowserSession>,
     /// The signed-in user; `None` as well when the account was disabled or deleted since.
     pub user: Option<User>,
+    /// Where the request came from.
+    pub origin: Origin,
     /// To be set by the answer.
     cookie: Option<Cookie<'static>>,
 }
@@ -56,7 +69,7 @@ impl Visitor {
             Some(signed_in) => app.users.find(&signed_in.user).await?.filter(|user| !user.disabled),
             None => None,
         };
-        Ok(Some(Self { session, user, cookie: None }))
+        Ok(Some(Self { session, user, origin: Origin::of(request), cookie: None }))
     }
 
     /// The request's visitor, or a new anonymous one.
@@ -79,21 +92,21 @@ impl Visitor {
         if let Op::Insert { ttl, .. } = &mut op {
             *ttl = (*ttl).min(app.transactions.ttl());
         }
-        Ok((Self { session, user: None, cookie: Some(cookie) }, Some(op)))
+        Ok((Self { session, user: None, origin: Origin::of(request), cookie: Some(cookie) }, Some(op)))
     }
 
     /// The same browser with `user` signed in, under a new session id (F-051). `user` is the account that was checked.
     pub async fn sign_in(self, app: &App, user: User) -> Result<SignIn, StoreError> {
         let data = BrowserSession {
             browser: self.session.data.browser.clone(),
-            signed_in: Some(SignedIn { user: user.id.clone(), auth_time: clock::now() }),
+            signed_in: Some(SignedIn::now(&user, &self.origin)),
         };
         let owners = vec![user.sessions_owner()];
         let rotated = app.sessions.rotate(&self.session, data, owners).await?;
         let Some((session, cookie)) = rotated else { return Ok(SignIn::Ended) };
         // Whoever changes an account ends the sessions there are: this one may have come too late to be among them.
         let outdated = outdated(app, &user).await?;
-        let signed_in = Self { session, user: Some(user), cookie: Some(cookie) };
+        let signed_in = Self { session, user: Some(user), origin: self.origin, cookie: Some(cookie) };
         if !outdated {
             return Ok(SignIn::Done(signed_in));
         }
@@ -103,23 +116,21 @@ impl Visitor {
     /// The same browser with `user` signed in, after all sessions of his were ended. `None`: his password was changed once
     /// more meanwhile.
     pub async fn begin_again(self, app: &App, user: User) -> Result<Option<Self>, StoreError> {
-        let data = BrowserSession {
-            browser: self.session.data.browser,
-            signed_in: Some(SignedIn { user: user.id.clone(), auth_time: clock::now() }),
-        };
+        let data =
+            BrowserSession { browser: self.session.data.browser, signed_in: Some(SignedIn::now(&user, &self.origin)) };
         let (session, cookie) = app.sessions.create(data, vec![user.sessions_owner()]).await?;
         if outdated(app, &user).await? {
             app.sessions.end(&session).await?;
             return Ok(None);
         }
-        Ok(Some(Self { session, user: Some(user), cookie: Some(cookie) }))
+        Ok(Some(Self { session, user: Some(user), origin: self.origin, cookie: Some(cookie) }))
     }
 
     /// The same browser with nobody signed in, under a new session id; the old one is useless (C-091).
     pub async fn sign_out(self, app: &App) -> Result<Option<Self>, StoreError> {
         let data = BrowserSession { browser: self.session.data.browser.clone(), signed_in: None };
         let rotated = app.sessions.rotate(&self.session, data, Vec::new()).await?;
-        Ok(rotated.map(|(session, cookie)| Self { session, user: None, cookie: Some(cookie) }))
+        Ok(rotated.map(|(session, cookie)| Self { session, user: None, origin: self.origin, cookie: Some(cookie) }))
     }
 
     /// The answer, with the cookie where there is a new one.
@@ -158,11 +169,11 @@ mod tests {
         let (_folder, app) = app::for_test();
         let mut user = User::new("alice".to_owned(), 0);
         user.password_hash = Some("old".to_owned());
-        app.users.insert(&user).await.unwrap();
+        app.users.insert(&user, &[]).await.unwrap();
         let checked = app.users.find(&user.id).await.unwrap().unwrap();
         let mut changed = checked.clone();
         change(&mut changed);
-        assert_eq!(app.users.replace(&changed).await.unwrap(), Replaced::Done);
+        assert_eq!(app.users.replace(&changed, &[]).await.unwrap(), Replaced::Done);
         let visitor = Visitor::any(&app, &TestRequest::default().to_http_request()).await.unwrap();
         let visitor = match visitor.sign_in(&app, checked).await.unwrap() {
             SignIn::Done(visitor) | SignIn::Outdated(visitor) => Some(visitor),

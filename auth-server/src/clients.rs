@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use shared::expiring::{ExpiringStore, Op};
 use shared::store::StoreError;
 
+use crate::audit::Event;
 use crate::client::Client;
 use crate::directory::{ClientStore, Page, Replaced};
 use crate::state;
@@ -60,21 +61,21 @@ impl Clients {
         self.store.list(page).await
     }
 
-    pub async fn insert(&self, client: &Client) -> Result<(), StoreError> {
-        self.store.insert(client).await
+    pub async fn insert(&self, client: &Client, events: &[Event]) -> Result<(), StoreError> {
+        self.store.insert(client, events).await
     }
 
     /// Writes a changed client. When it is disabled, its grants are revoked (B-084): before, so that a crash between the
     /// steps leaves nothing alive, and after, for what was issued in between. Nothing happens where somebody else wrote it
     /// since it was read.
-    pub async fn replace(&self, client: &Client) -> Result<Replaced, StoreError> {
+    pub async fn replace(&self, client: &Client, events: &[Event]) -> Result<Replaced, StoreError> {
         if client.disabled {
             if self.store.find(&client.id).await?.is_none_or(|before| before.version != client.version) {
                 return Ok(Replaced::Changed);
             }
             self.revoke_all(client).await?;
         }
-        let replaced = self.store.replace(client).await?;
+        let replaced = self.store.replace(client, events).await?;
         self.forget();
         if client.disabled {
             self.revoke_all(client).await?;
@@ -83,9 +84,9 @@ impl Clients {
     }
 
     /// Deletes a client with its consents and grants (B-084).
-    pub async fn delete(&self, client: &Client) -> Result<bool, StoreError> {
+    pub async fn delete(&self, client: &Client, events: &[Event]) -> Result<bool, StoreError> {
         self.revoke_all(client).await?;
-        let deleted = self.store.delete(&client.id).await?;
+        let deleted = self.store.delete(&client.id, events).await?;
         self.forget();
         self.revoke_all(client).await?;
         Ok(deleted)
@@ -120,14 +121,14 @@ mod tests {
             ..ClientMetadata::default()
         };
         let client = metadata.register(0).unwrap().0;
-        app.clients.insert(&client).await.unwrap();
+        app.clients.insert(&client, &[]).await.unwrap();
         let current = app.clients.read(&client.id).await.unwrap().unwrap();
         let outdated = Client { disabled: true, ..current.clone() };
-        assert_eq!(app.clients.replace(&current).await.unwrap(), Replaced::Done);
+        assert_eq!(app.clients.replace(&current, &[]).await.unwrap(), Replaced::Done);
         let (owner, ttl) = (client.grants_owner(), Duration::from_secs(60));
         let kept = Op::Insert { key: Key::new("test", "1"), value: Vec::new(), ttl, owners: vec![owner.clone()] };
         state::apply_all(&*app.state, vec![kept]).await.unwrap();
-        assert_eq!(app.clients.replace(&outdated).await.unwrap(), Replaced::Changed);
+        assert_eq!(app.clients.replace(&outdated, &[]).await.unwrap(), Replaced::Changed);
         assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
     }
 }

@@ -8,11 +8,11 @@ use actix_web::web::{BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 use shared::form::{ParameterError, Parameters};
-use shared::serve::client_ip;
 
 use crate::app::App;
 use crate::audit::{Event, EventKind};
 use crate::error::OAuthError;
+use crate::origin::Origin;
 
 /// In bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -98,7 +98,7 @@ async fn refuse_credentials_in_url(request: &HttpRequest) -> Result<(), OAuthErr
     let parameters = Parameters::parse(query.as_bytes())?;
     let Some(found) = BODY_ONLY.into_iter().find(|name| parameters.has(name)) else { return Ok(()) };
     if let Some(app) = request.app_data::<Data<App>>() {
-        let mut event = Event::new(EventKind::CredentialInUrl).ip(client_ip(request)).reason(found);
+        let mut event = Event::new(EventKind::CredentialInUrl).sent_from(&Origin::of(request)).reason(found);
         if let Ok(Some(client)) = parameters.one("client_id") {
             event = event.client(client);
         }

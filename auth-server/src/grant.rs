@@ -8,6 +8,7 @@ use shared::oauth::Scopes;
 
 use crate::bearer::GrantHandle;
 use crate::client::{Client, GrantType};
+use crate::origin::Origin;
 use crate::pkce;
 use crate::user::User;
 
@@ -29,8 +30,14 @@ pub struct Grant {
     /// When the user proved who he is; epoch seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// Where the user gave it (F-053).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Epoch seconds; a refresh token's absolute life counts from here (B-077).
     pub created_at: i64,
+    /// When its tokens were last renewed; epoch seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshed_at: Option<i64>,
 }
 
 /// What a new grant is to be.
@@ -46,6 +53,8 @@ pub struct NewGrant<'a> {
     pub session: Option<String>,
     /// Epoch seconds.
     pub auth_time: Option<i64>,
+    /// Where the user gave it.
+    pub origin: Option<Origin>,
 }
 
 /// Who gave a grant.
@@ -160,7 +169,9 @@ impl Grant {
             resources: new.resources,
             session: new.session,
             auth_time: new.auth_time,
+            origin: new.origin,
             created_at: now,
+            refreshed_at: None,
         }
     }
 
@@ -261,7 +272,9 @@ mod tests {
             resources: vec!["urn:x".to_owned()],
             session: None,
             auth_time: Some(0),
+            origin: None,
             created_at: 0,
+            refreshed_at: None,
         }
     }
 

@@ -4,7 +4,6 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use shared::oauth::{ErrorCode, Scopes};
-use shared::serve::client_ip;
 
 use crate::app::App;
 use crate::audit::{Event, EventKind};
@@ -12,6 +11,7 @@ use crate::bearer;
 use crate::client::Client;
 use crate::error::OAuthError;
 use crate::form::MachineForm;
+use crate::origin::Origin;
 use crate::token::client_auth;
 use crate::tokens::LiveToken;
 
@@ -53,8 +53,8 @@ pub async fn endpoint(
         return Err(OAuthError::invalid_client());
     }
     if client.introspects.is_empty() {
-        let event = Event::new(EventKind::IntrospectionRefused).client(&client.id).ip(client_ip(&request));
-        app.audit.note(event).await;
+        let event = Event::new(EventKind::IntrospectionRefused).actor(&client.id).client(&client.id);
+        app.audit.note(event.sent_from(&Origin::of(&request))).await;
         return Err(OAuthError::new(ErrorCode::AccessDenied, "this client may not introspect tokens"));
     }
     let found = app.tokens.introspect(token).await?.filter(|live| concerns(&client, live));

@@ -29,6 +29,7 @@ mod introspect;
 mod login;
 mod logout;
 mod management;
+pub mod origin;
 pub mod passwords;
 mod pkce;
 mod purpose;
@@ -90,5 +91,6 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     // HSTS on a loopback host would bind every other service of the machine (decisions 15).
     let hsts = config.issuer.is_https() && !config.issuer.is_loopback();
     let service = Service { name: "auth-server", ready, hsts };
-    serve::serve(listener, &config.server, service, routes::configure(app))
+    let server = serve::serve(listener, &config.server, service, routes::configure(app.clone()))?;
+    Ok(server.finally(async move { app.audit.flush().await }))
 }

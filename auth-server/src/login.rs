@@ -9,6 +9,7 @@ use shared::session::{Forged, check_origin};
 use shared::store::StoreError;
 
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::authorize::respond::see_other;
 use crate::browser::{self, SignIn, Visitor};
 use crate::browser_form;
@@ -16,7 +17,7 @@ use crate::directory::Replaced;
 use crate::error_page::PageError;
 use crate::purpose::Purpose;
 use crate::user::User;
-use crate::users::{AuthenticateError, Authentication};
+use crate::users::{AuthenticateError, Authentication, Refusal};
 
 /// The one thing a failed sign-in tells, whatever the cause (F-020, G-005).
 const WRONG: &str = "User name or password is wrong.";
@@ -111,7 +112,7 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
                 user
             }
         }
-        Ok(Authentication::Refused) => return Ok(wrong(app, visitor, &purpose, username)),
+        Ok(Authentication::Refused(refusal)) => return Ok(wrong(app, visitor, &purpose, username, refusal).await),
         Err(AuthenticateError::Busy(_)) => {
             let shown = Shown { username, error: BUSY, wrong: false };
             let mut response = page(app, visitor, &purpose, StatusCode::SERVICE_UNAVAILABLE, &shown);
@@ -121,15 +122,24 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
         Err(AuthenticateError::Store(error)) => return Err(error.into()),
     };
     let onward = if user.must_change { purpose.by_way_of(app, "account/password") } else { purpose.onward(app) };
+    let id = user.id.clone();
     match visitor.sign_in(app, user).await? {
-        SignIn::Done(signed_in) => Ok(signed_in.answer(see_other(&onward))),
-        SignIn::Outdated(visitor) => Ok(wrong(app, visitor, &purpose, username)),
+        SignIn::Done(signed_in) => {
+            let event = Event::new(EventKind::LoginSucceeded).own(&id).sent_from(&signed_in.origin);
+            app.audit.note(event).await;
+            Ok(signed_in.answer(see_other(&onward)))
+        }
+        SignIn::Outdated(visitor) => {
+            let refusal = Refusal { user: Some(id), reason: "account_changed" };
+            Ok(wrong(app, visitor, &purpose, username, refusal).await)
+        }
         // Ended from elsewhere while the password was checked.
         SignIn::Ended => Err(Forged::Token.into()),
     }
 }
 
-fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str) -> HttpResponse {
+async fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str, refusal: Refusal) -> HttpResponse {
+    app.audit.note(Event::login_failed(&refusal).sent_from(&visitor.origin)).await;
     let shown = Shown { username, error: WRONG, wrong: true };
     let mut response = page(app, visitor, purpose, StatusCode::UNAUTHORIZED, &shown);
     // The field belongs to this status (RFC 9110 15.5.2); no browser opens a prompt for this scheme.
@@ -142,7 +152,7 @@ fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str) -> Http
 async fn to_be_changed(app: &App, mut user: User) -> Result<User, StoreError> {
     user.must_change = true;
     // Whoever else wrote the account meanwhile leaves this for the next sign-in.
-    if app.users.replace(&user).await? == Replaced::Done {
+    if app.users.replace(&user, &[]).await? == Replaced::Done {
         user.version += 1;
     }
     Ok(user)

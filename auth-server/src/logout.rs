@@ -8,6 +8,7 @@ use shared::page::Policy;
 use shared::session::check_origin;
 
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::authorize::respond::see_other;
 use crate::browser::Visitor;
 use crate::browser_form;
@@ -46,7 +47,18 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
     // Ended before, here or from elsewhere: what was asked for is already so.
     let Some(visitor) = Visitor::known(app, request).await? else { return Ok(see_other(&signed_out)) };
     visitor.session.check_form(request, &form)?;
-    if let Some(tx) = form.one("tx")? {
+    let event =
+        visitor.user.as_ref().map(|user| Event::new(EventKind::LoggedOut).own(&user.id).sent_from(&visitor.origin));
+    let response = end(app, visitor, form.one("tx")?).await?;
+    if let Some(event) = event {
+        app.audit.note(event).await;
+    }
+    Ok(response)
+}
+
+async fn end(app: &App, visitor: Visitor, tx: Option<&str>) -> Result<HttpResponse, PageError> {
+    let signed_out = format!("{}/logout", app.config.root());
+    if let Some(tx) = tx {
         let onward = format!("{}/authorize/continue?tx={}", app.config.root(), shared::form::encode(tx));
         return Ok(match visitor.sign_out(app).await? {
             Some(anonymous) => anonymous.answer(see_other(&onward)),

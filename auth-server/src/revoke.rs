@@ -5,10 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use shared::oauth::ErrorCode;
 
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::error::OAuthError;
 use crate::form::MachineForm;
+use crate::origin::Origin;
 use crate::token::client_auth;
-use crate::tokens::Revocable;
 
 pub async fn endpoint(
     app: web::Data<App>,
@@ -21,19 +22,17 @@ pub async fn endpoint(
     let client = client_auth::authenticate(&app, &request, &form).await?;
     // An unknown token is a success: the caller must not learn which tokens exist (RFC 7009 2.2).
     if let Some(found) = app.tokens.find_revocable(token).await? {
-        let owner = match &found {
-            Revocable::Access { client, .. } | Revocable::Refresh { client, .. } => client,
-        };
-        if *owner != client.id {
+        if found.grant.client != client.id {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the token was issued to another client"));
         }
-        app.tokens
-            .revoke(match found {
-                Revocable::Access { key, .. } if !client.flags.revoke_cascade => key,
-                // A rotated refresh token ends its family as well: its client wants no more of it (C-026).
-                Revocable::Access { grant, .. } | Revocable::Refresh { grant, .. } => grant,
-            })
-            .await?;
+        let (key, what) = match found.access {
+            Some(key) if !client.flags.revoke_cascade => (key, "access_token"),
+            // A rotated refresh token ends its family as well: its client wants no more of it (C-026).
+            _ => (found.grant_key, "grant"),
+        };
+        let event = Event::new(EventKind::TokenRevoked).actor(&client.id).of_grant(&found.grant).reason(what);
+        app.audit.record(event.sent_from(&Origin::of(&request))).await?;
+        app.tokens.revoke(key).await?;
     }
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
 }

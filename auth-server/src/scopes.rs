@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use shared::store::StoreError;
 
+use crate::audit::Event;
 use crate::directory::ScopeStore;
 use crate::scope::{Scope, ScopeRegistry};
 
@@ -50,14 +51,14 @@ impl KnownScopes {
     }
 
     /// Adds a scope, or changes the one of that name.
-    pub async fn put(&self, scope: &Scope) -> Result<(), StoreError> {
-        let put = self.store.put(scope).await;
+    pub async fn put(&self, scope: &Scope, events: &[Event]) -> Result<(), StoreError> {
+        let put = self.store.put(scope, events).await;
         self.generation.fetch_add(1, Ordering::AcqRel);
         put
     }
 
-    pub async fn delete(&self, name: &str) -> Result<bool, StoreError> {
-        let deleted = self.store.delete(name).await;
+    pub async fn delete(&self, name: &str, events: &[Event]) -> Result<bool, StoreError> {
+        let deleted = self.store.delete(name, events).await;
         self.generation.fetch_add(1, Ordering::AcqRel);
         deleted
     }

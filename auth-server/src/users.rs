@@ -6,6 +6,7 @@ use shared::Secret;
 use shared::expiring::{ExpiringStore, Op};
 use shared::store::StoreError;
 
+use crate::audit::Event;
 use crate::directory::{Page, Replaced, UserStore};
 use crate::passwords::{Busy, Passwords, Renewal, Verdict};
 use crate::state;
@@ -26,8 +27,17 @@ pub struct Users {
 pub enum Authentication {
     /// `set_anew`: the stored hash saw only a part of the password (F-004).
     Accepted { user: User, set_anew: bool },
-    /// Unknown, disabled, without a password, or a wrong one: which of these is nobody's business (F-020).
-    Refused,
+    /// Which reason it was is for the audit log, and nobody else's business (F-020).
+    Refused(Refusal),
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The id of the account that was meant, if there is one.
+    pub user: Option<String>,
+    /// As the audit log words it.
+    pub reason: &'static str,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,14 +65,16 @@ impl Users {
             };
             let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
             let verdict = self.passwords.verify(stored, password.clone()).await?;
-            let (Some(mut user), Verdict::Right(renewal)) = (user, verdict) else { return Ok(Authentication::Refused) };
+            let refused = |user: Option<String>, reason| Ok(Authentication::Refused(Refusal { user, reason }));
+            let Some(mut user) = user else { return refused(None, "unknown_user") };
+            let Verdict::Right(renewal) = verdict else { return refused(Some(user.id), "wrong_password") };
             if user.disabled {
-                return Ok(Authentication::Refused);
+                return refused(Some(user.id), "disabled");
             }
             let set_anew = renewal == Renewal::SetAnew;
             if let Renewal::Store(hash) = renewal {
                 user.password_hash = Some(hash);
-                if self.store.replace(&user).await? == Replaced::Changed {
+                if self.store.replace(&user, &[]).await? == Replaced::Changed {
                     continue;
                 }
                 user.version += 1;
@@ -87,30 +99,30 @@ impl Users {
         self.store.list(page).await
     }
 
-    pub async fn insert(&self, user: &User) -> Result<(), StoreError> {
-        self.store.insert(user).await
+    pub async fn insert(&self, user: &User, events: &[Event]) -> Result<(), StoreError> {
+        self.store.insert(user, events).await
     }
 
     /// Writes a changed account. Where it is disabled, loses a role or has a new password, its grants are revoked and its
     /// sessions ended (B-084), unless somebody else wrote it since it was read: then nothing happens.
-    pub async fn replace(&self, user: &User) -> Result<Replaced, StoreError> {
+    pub async fn replace(&self, user: &User, events: &[Event]) -> Result<Replaced, StoreError> {
         let before = self.store.find(&user.id).await?;
         let Some(before) = before.filter(|before| before.version == user.version) else { return Ok(Replaced::Changed) };
         if !user.disabled && !user.loses_rights_of(&before) && user.password_hash == before.password_hash {
-            return self.store.replace(user).await;
+            return self.store.replace(user, events).await;
         }
         // Before, so that a crash between the steps leaves nothing alive that a second try would not see; after, for what
         // was issued in between.
         self.revoke_all(user).await?;
-        let replaced = self.store.replace(user).await?;
+        let replaced = self.store.replace(user, events).await?;
         self.revoke_all(user).await?;
         Ok(replaced)
     }
 
     /// Deletes an account with its consents, grants and sessions (B-084).
-    pub async fn delete(&self, user: &User) -> Result<bool, StoreError> {
+    pub async fn delete(&self, user: &User, events: &[Event]) -> Result<bool, StoreError> {
         self.revoke_all(user).await?;
-        let deleted = self.store.delete(&user.id).await?;
+        let deleted = self.store.delete(&user.id, events).await?;
         self.revoke_all(user).await?;
         Ok(deleted)
     }
@@ -138,16 +150,16 @@ mod tests {
     async fn a_change_of_an_outdated_account_revokes_nothing() {
         let (_folder, app) = app::for_test();
         let user = User::new("alice".to_owned(), 0);
-        app.users.insert(&user).await.unwrap();
+        app.users.insert(&user, &[]).await.unwrap();
         let mut outdated = app.users.find(&user.id).await.unwrap().unwrap();
         outdated.disabled = true;
         let mut current = app.users.find(&user.id).await.unwrap().unwrap();
         current.roles.push("editor".to_owned());
-        assert_eq!(app.users.replace(&current).await.unwrap(), Replaced::Done);
+        assert_eq!(app.users.replace(&current, &[]).await.unwrap(), Replaced::Done);
         for owner in [user.sessions_owner(), user.grants_owner()] {
             state::apply_all(&*app.state, vec![kept_for(owner)]).await.unwrap();
         }
-        assert_eq!(app.users.replace(&outdated).await.unwrap(), Replaced::Changed);
+        assert_eq!(app.users.replace(&outdated, &[]).await.unwrap(), Replaced::Changed);
         for owner in [user.sessions_owner(), user.grants_owner()] {
             assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
         }

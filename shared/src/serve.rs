@@ -125,6 +125,7 @@ pub struct Server {
     handle: ServerHandle,
     requests: Running,
     running: actix_rt::task::JoinHandle<std::io::Result<()>>,
+    last: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 /// Binds the address a configuration names.
@@ -165,7 +166,7 @@ pub fn serve(
     let server = server.run();
     let handle = server.handle();
     log::info!("{name} listens on {address}{}", if config.has_tls() { " with TLS" } else { "" });
-    Ok(Server { name, address, handle, requests, running: actix_rt::spawn(server) })
+    Ok(Server { name, address, handle, requests, running: actix_rt::spawn(server), last: None })
 }
 
 impl Server {
@@ -173,11 +174,20 @@ impl Server {
         self.address
     }
 
+    /// Does `last` when the last request is done, before [`Server::stop`] returns.
+    pub fn finally(mut self, last: impl Future<Output = ()> + 'static) -> Self {
+        self.last = Some(Box::pin(last));
+        self
+    }
+
     /// Takes no new requests and waits up to 30 s for running ones.
     pub async fn stop(self) {
         self.handle.pause().await;
         self.requests.finished(DRAIN).await;
         self.handle.stop(false).await;
+        if let Some(last) = self.last {
+            last.await;
+        }
         match self.running.await {
             Ok(Ok(())) => log::info!("{} stopped", self.name),
             Ok(Err(error)) => log::error!("{} stopped: {error}", self.name),

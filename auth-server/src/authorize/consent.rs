@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use serde_json::json;
 use shared::clock;
 use shared::form::ParameterError;
 use shared::oauth::{ErrorCode, Scopes};
@@ -13,6 +14,7 @@ use super::request::{AuthorizationRequest, Refusal, Target};
 use super::respond::{form_action, see_other, shown_host};
 use super::transaction::{self, Open};
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::browser::{self, Visitor};
 use crate::browser_form;
 use crate::consent::Consent;
@@ -87,7 +89,12 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
 
 async fn decide(app: &App, visitor: &Visitor, open: Open, decision: Option<&str>) -> Result<HttpResponse, PageError> {
     match decision {
-        Some("deny") => super::answer_with_error(app, open, denied).await,
+        Some("deny") => {
+            let event = event(EventKind::ConsentDenied, visitor, &open.request, &open.request.scopes);
+            let response = super::answer_with_error(app, open, denied).await?;
+            app.audit.note(event).await;
+            Ok(response)
+        }
         Some("allow") => {
             // Only what the server itself would ask now: the form carries no scopes.
             let Step::Consent(scopes) = super::step(app, &open.request, &open.client, visitor).await? else {
@@ -110,10 +117,20 @@ async fn remember(app: &App, visitor: &Visitor, request: &AuthorizationRequest, 
         let now = clock::now();
         let before = store.find(&user.id, &request.client).await?;
         let before = before.unwrap_or_else(|| Consent::none(&user.id, &request.client));
-        store.put(&before.widened(scopes, &request.resources, now)).await
+        let event = event(EventKind::ConsentGranted, visitor, request, scopes);
+        store.put(&before.widened(scopes, &request.resources, now), &[event]).await
     };
     if let Err(error) = put.await {
         log::warn!("a consent was not remembered: {error}");
+    }
+}
+
+fn event(kind: EventKind, visitor: &Visitor, request: &AuthorizationRequest, scopes: &Scopes) -> Event {
+    let detail = json!({"scope": scopes, "resources": request.resources});
+    let event = Event::new(kind).client(&request.client).sent_from(&visitor.origin).detail(detail);
+    match &visitor.user {
+        Some(user) => event.own(&user.id),
+        None => event,
     }
 }
 

@@ -33,6 +33,7 @@ use self::request::{AuthorizationRequest, PageFault, Refusal, Target};
 use self::respond::{see_other, with_code, with_error};
 use self::transaction::Open;
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::browser::Visitor;
 use crate::browser_form;
 use crate::client::{Client, GrantType};
@@ -227,6 +228,7 @@ async fn issue(
         resources: wanted.resources.clone(),
         session: Some(session_digest(visitor.session.id())),
         auth_time: Some(signed_in.auth_time),
+        origin: Some(visitor.origin.clone()),
     };
     let code = Code {
         redirect_uri: wanted.target.redirect_uri.clone(),
@@ -239,7 +241,11 @@ async fn issue(
     ops.extend(claim);
     let text = app.tokens.issue_code_ops(grant, &code, &mut ops)?;
     Ok(match app.state.apply(ops).await? {
-        Applied::Done => Issued::Code(text),
+        Applied::Done => {
+            let event = Event::new(EventKind::CodeIssued).own(&user.id).client(&client.id).sent_from(&visitor.origin);
+            app.audit.note_soon(event).await;
+            Issued::Code(text)
+        }
         Applied::Refused { index: 0, .. } => Issued::SignedOut,
         Applied::Refused { .. } => Issued::Answered,
     })

@@ -20,9 +20,9 @@ async fn a_session_that_ends_before_the_code_is_written_is_not_told_as_an_answer
         ..ClientMetadata::default()
     };
     let client = metadata.register(0).unwrap().0;
-    app.clients.insert(&client).await.unwrap();
+    app.clients.insert(&client, &[]).await.unwrap();
     let user = User::new("alice".to_owned(), 0);
-    app.users.insert(&user).await.unwrap();
+    app.users.insert(&user, &[]).await.unwrap();
     let visitor = Visitor::any(&app, &TestRequest::default().to_http_request()).await.unwrap();
     let SignIn::Done(visitor) = visitor.sign_in(&app, user).await.unwrap() else { panic!("nobody is signed in") };
     let scopes: Scopes = "read".parse().unwrap();

@@ -27,7 +27,7 @@ pub(super) async fn apply_scope(
         None => Action::Create,
     };
     if !options.dry_run {
-        app.scopes.put(scope).await?;
+        app.scopes.put(scope, &[]).await?;
     }
     report.note(action, Kind::Scope, &scope.name, None);
     Ok(())
@@ -69,8 +69,8 @@ pub(super) async fn apply_client(
     if options.dry_run {
         generated = None;
     } else if before.is_none() {
-        app.clients.insert(&client).await?;
-    } else if app.clients.replace(&client).await? == Replaced::Changed {
+        app.clients.insert(&client, &[]).await?;
+    } else if app.clients.replace(&client, &[]).await? == Replaced::Changed {
         return Err(DeclareError::Changed(format!("client {id}")));
     }
     report.note(action, Kind::Client, id, generated);
@@ -119,7 +119,7 @@ pub(super) async fn apply_user(
     if same(&before, &user) {
         return Ok(());
     }
-    if !options.dry_run && app.users.replace(&user).await? == Replaced::Changed {
+    if !options.dry_run && app.users.replace(&user, &[]).await? == Replaced::Changed {
         return Err(DeclareError::Changed(format!("user {name}")));
     }
     report.note(Action::Change, Kind::User, name, None);
@@ -144,7 +144,7 @@ pub(super) async fn prune(
     }
     for client in &clients {
         if !options.dry_run {
-            app.clients.delete(client).await?;
+            app.clients.delete(client, &[]).await?;
         }
         report.note(Action::Remove, Kind::Client, &client.id, None);
     }
@@ -161,7 +161,7 @@ pub(super) async fn prune(
     }
     for user in &users {
         if !options.dry_run {
-            app.users.delete(user).await?;
+            app.users.delete(user, &[]).await?;
         }
         report.note(Action::Remove, Kind::User, &user.username, None);
     }
@@ -169,7 +169,7 @@ pub(super) async fn prune(
     for scope in registry.iter() {
         if declaration.scopes.iter().all(|declared| declared.name != scope.name) {
             if !options.dry_run {
-                app.scopes.delete(&scope.name).await?;
+                app.scopes.delete(&scope.name, &[]).await?;
             }
             report.note(Action::Remove, Kind::Scope, &scope.name, None);
         }

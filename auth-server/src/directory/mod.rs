@@ -1,6 +1,10 @@
 //! What lasts: people, clients, consents, scopes, and the audit log. One struct per backend implements all the traits.
 //!
 //! A new backend is one file here, one arm in [`open`], and a test module around the conformance suite.
+//!
+//! Every write takes the events that tell of it (F-065). They stand in the log when the change was made, and only then: a
+//! backend writes both together, and where the events can't be written the change is not made. A write that finds nothing
+//! to change, or a conflict, leaves no event.
 
 #[cfg(test)]
 mod conformance;
@@ -11,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::store::{Sqlite, StoreError};
 
-use crate::audit::Event;
+use crate::audit::{Event, EventFilter};
 use crate::client::Client;
 use crate::consent::Consent;
 use crate::scope::Scope;
@@ -41,56 +45,85 @@ pub enum Replaced {
 #[async_trait]
 pub trait UserStore: Send + Sync {
     /// A name that is taken is [`StoreError::Conflict`] with the field `username`.
-    async fn insert(&self, user: &User) -> Result<(), StoreError>;
+    async fn insert(&self, user: &User, events: &[Event]) -> Result<(), StoreError>;
     async fn find(&self, id: &str) -> Result<Option<User>, StoreError>;
     /// `username` as [`crate::user::username`] returns it.
     async fn find_by_username(&self, username: &str) -> Result<Option<User>, StoreError>;
     /// By name.
     async fn list(&self, page: &Page) -> Result<Vec<User>, StoreError>;
     /// Writes it if it still has the version it was read with.
-    async fn replace(&self, user: &User) -> Result<Replaced, StoreError>;
+    async fn replace(&self, user: &User, events: &[Event]) -> Result<Replaced, StoreError>;
     /// `false` when there was none. Consents go along.
-    async fn delete(&self, id: &str) -> Result<bool, StoreError>;
+    async fn delete(&self, id: &str, events: &[Event]) -> Result<bool, StoreError>;
 }
 
 #[async_trait]
 pub trait ClientStore: Send + Sync {
     /// An id that is taken is [`StoreError::Conflict`] with the field `id`.
-    async fn insert(&self, client: &Client) -> Result<(), StoreError>;
+    async fn insert(&self, client: &Client, events: &[Event]) -> Result<(), StoreError>;
     async fn find(&self, id: &str) -> Result<Option<Client>, StoreError>;
     /// By name.
     async fn list(&self, page: &Page) -> Result<Vec<Client>, StoreError>;
     /// Writes it if it still has the version it was read with.
-    async fn replace(&self, client: &Client) -> Result<Replaced, StoreError>;
+    async fn replace(&self, client: &Client, events: &[Event]) -> Result<Replaced, StoreError>;
     /// `false` when there was none. Consents go along.
-    async fn delete(&self, id: &str) -> Result<bool, StoreError>;
+    async fn delete(&self, id: &str, events: &[Event]) -> Result<bool, StoreError>;
 }
 
 #[async_trait]
 pub trait ConsentStore: Send + Sync {
     /// Writes it in place of an earlier one of the same user and client.
-    async fn put(&self, consent: &Consent) -> Result<(), StoreError>;
+    async fn put(&self, consent: &Consent, events: &[Event]) -> Result<(), StoreError>;
     async fn find(&self, user: &str, client: &str) -> Result<Option<Consent>, StoreError>;
     async fn list_for_user(&self, user: &str) -> Result<Vec<Consent>, StoreError>;
-    async fn delete(&self, user: &str, client: &str) -> Result<bool, StoreError>;
+    async fn delete(&self, user: &str, client: &str, events: &[Event]) -> Result<bool, StoreError>;
 }
 
 #[async_trait]
 pub trait ScopeStore: Send + Sync {
     /// Writes it in place of an earlier one of the same name.
-    async fn put(&self, scope: &Scope) -> Result<(), StoreError>;
+    async fn put(&self, scope: &Scope, events: &[Event]) -> Result<(), StoreError>;
     /// All of them, by name.
     async fn list(&self) -> Result<Vec<Scope>, StoreError>;
-    async fn delete(&self, name: &str) -> Result<bool, StoreError>;
+    async fn delete(&self, name: &str, events: &[Event]) -> Result<bool, StoreError>;
 }
 
+/// One event as it stands in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    pub id: EventId,
+    pub event: Event,
+}
+
+/// Where an event stands in the log; the text is the backend's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventId(pub String);
+
+/// One page of the log.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// The last event of the page before. What no backend wrote finds nothing.
+    pub after: Option<EventId>,
+    pub oldest_first: bool,
+    pub limit: usize,
+}
+
+impl EventPage {
+    /// The first page, the newest first.
+    pub fn newest(limit: usize) -> Self {
+        Self { after: None, oldest_first: false, limit }
+    }
+}
+
+/// The audit log. Nothing in it is ever changed; only what is old goes.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    async fn append(&self, event: &Event) -> Result<(), StoreError>;
-    /// Removes at most `limit` events of before `at` (epoch seconds) and says how many went.
+    /// All of them or none, in this order.
+    async fn append(&self, events: &[Event]) -> Result<(), StoreError>;
+    /// Removes at most `limit` events of before `at` (epoch seconds), the oldest first, and says how many went.
     async fn remove_before(&self, at: i64, limit: usize) -> Result<usize, StoreError>;
-    /// The newest first; `before` is the number of the last one of the page before.
-    async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Event)>, StoreError>;
+    /// The events that [fit](EventFilter::matches), by their time, and within the same second in the order they were written.
+    async fn list(&self, filter: &EventFilter, page: &EventPage) -> Result<Vec<Recorded>, StoreError>;
 }
 
 /// All stores of the directory.

@@ -1,14 +1,11 @@
 //! The authorization_code grant (RFC 6749 4.1.3, B-040 to B-052).
 
-use actix_web::HttpRequest;
 use shared::form::Parameters;
 use shared::oauth::TokenResponse;
-use shared::serve::client_ip;
 
-use super::{audience_within, required, stands};
-use crate::app::App;
-use crate::audit::{Event, EventKind};
-use crate::client::{Client, GrantType};
+use super::{Asking, audience_within, required, stands};
+use crate::audit::EventKind;
+use crate::client::GrantType;
 use crate::error::OAuthError;
 use crate::grant::{CodeRefusal, Grant, Redemption};
 use crate::tokens::Redeemed;
@@ -25,13 +22,8 @@ impl<'a> Request<'a> {
         Ok(Self { code: required(form, "code")?, shown })
     }
 
-    pub async fn redeem(
-        &self,
-        app: &App,
-        request: &HttpRequest,
-        client: &Client,
-        form: &Parameters,
-    ) -> Result<TokenResponse, OAuthError> {
+    pub async fn redeem(&self, asking: &Asking<'_>) -> Result<TokenResponse, OAuthError> {
+        let Asking { app, client, form, .. } = asking;
         let presented = app.tokens.find_code(self.code).await?.ok_or_else(OAuthError::invalid_grant)?;
         let grant = &presented.grant.value;
         grant.check_code(&presented.code.value, client, &self.shown).map_err(|refusal| match refusal {
@@ -42,7 +34,7 @@ impl<'a> Request<'a> {
             }
         })?;
         if presented.code.claimed_for.is_some() {
-            return Err(self.replayed(app, request, grant).await?);
+            return Err(self.replayed(asking, grant).await?);
         }
         let user = match &grant.user {
             Some(holder) => {
@@ -54,26 +46,27 @@ impl<'a> Request<'a> {
         let audience = audience_within(&grant.resources, form)?;
         let refresh = client.permits(GrantType::RefreshToken);
         match app.tokens.redeem(&presented, client, user.as_ref(), audience, refresh).await? {
-            Redeemed::Issued(tokens) if stands(app, client).await? => Ok(tokens),
+            Redeemed::Issued(tokens) if stands(app, client).await? => {
+                app.audit.note_soon(asking.event(EventKind::CodeRedeemed).of_grant(grant)).await;
+                let user = user.as_ref().map(|user| user.id.as_str());
+                asking.note_tokens(EventKind::TokenIssued, user, grant.grant_type, &tokens).await;
+                Ok(tokens)
+            }
             // Removed by another process before the code was issued: no revocation saw this grant (B-084).
             Redeemed::Issued(tokens) => {
                 app.tokens.revoke_family_of(&tokens.access_token).await?;
                 Err(OAuthError::invalid_client())
             }
-            Redeemed::Again => Err(self.replayed(app, request, grant).await?),
+            Redeemed::Again => Err(self.replayed(asking, grant).await?),
             Redeemed::Gone => Err(OAuthError::invalid_grant()),
         }
     }
 
     /// The second request that is valid in every respect: one of the two was not the client's, so all its tokens die
     /// (B-047).
-    async fn replayed(&self, app: &App, request: &HttpRequest, grant: &Grant) -> Result<OAuthError, OAuthError> {
-        app.tokens.revoke_family_of(self.code).await?;
-        let mut event = Event::new(EventKind::CodeReplayed).client(&grant.client).ip(client_ip(request));
-        if let Some(user) = &grant.user {
-            event = event.subject(&user.id);
-        }
-        app.audit.note(event).await;
+    async fn replayed(&self, asking: &Asking<'_>, grant: &Grant) -> Result<OAuthError, OAuthError> {
+        asking.app.tokens.revoke_family_of(self.code).await?;
+        asking.app.audit.note(asking.event(EventKind::CodeReplayed).of_grant(grant)).await;
         Ok(OAuthError::invalid_grant())
     }
 }

@@ -18,6 +18,7 @@ use crate::audit::{Event, EventKind};
 use crate::client::{AuthMethod, Client, ClientSecret, Digest32, SecretForm};
 use crate::client_metadata::LONGEST_ID;
 use crate::error::OAuthError;
+use crate::origin::Origin;
 use crate::passwords::Verdict;
 use crate::throttle::{Throttle, WINDOW, network};
 
@@ -31,6 +32,16 @@ enum Proof {
     Basic(Secret),
     Post(Secret),
     IdOnly,
+}
+
+impl Proof {
+    fn method(&self) -> AuthMethod {
+        match self {
+            Proof::Basic(_) => AuthMethod::ClientSecretBasic,
+            Proof::Post(_) => AuthMethod::ClientSecretPost,
+            Proof::IdOnly => AuthMethod::None,
+        }
+    }
 }
 
 /// Slows guessing (B-036): after too many failures in a minute nothing is tried.
@@ -76,12 +87,14 @@ pub async fn authenticate(app: &App, request: &HttpRequest, form: &Parameters) -
     app.client_failures.check(&presented.id, ip)?;
     let client = app.clients.find(&presented.id).await?;
     if presented.proves(client.as_deref(), app).await?
-        && let Some(client) = client
+        && let Some(client) = &client
     {
-        return Ok(client);
+        return Ok(client.clone());
     }
-    log::warn!("client authentication failed");
-    app.audit.note(Event::new(EventKind::ClientRefused).client(&presented.id).ip(ip)).await;
+    let reason = presented.fault(client.as_deref());
+    log::warn!("client authentication failed: {reason}");
+    let event = Event::new(EventKind::ClientRefused).reason(reason).client(&presented.id);
+    app.audit.note(event.sent_from(&Origin::of(request))).await;
     app.client_failures.note(&presented.id, ip).await?;
     Err(OAuthError::invalid_client())
 }
@@ -117,13 +130,23 @@ impl Presented {
         Ok(Self { id: basic_id, proof: Proof::Basic(secret) })
     }
 
+    /// Why it proves nothing: for the log, never for the caller (B-027).
+    fn fault(&self, client: Option<&Client>) -> &'static str {
+        match client {
+            None => "unknown_client",
+            Some(client) if client.disabled => "disabled",
+            Some(client) if !client.authenticates_by(self.proof.method()) => "wrong_method",
+            Some(_) => "wrong_secret",
+        }
+    }
+
     /// Whether this is that client; the same work for one that is unknown (B-027).
     async fn proves(&self, client: Option<&Client>, app: &App) -> Result<bool, OAuthError> {
-        let (secret, method) = match &self.proof {
-            Proof::Basic(secret) => (secret, AuthMethod::ClientSecretBasic),
-            Proof::Post(secret) => (secret, AuthMethod::ClientSecretPost),
+        let method = self.proof.method();
+        let secret = match &self.proof {
+            Proof::Basic(secret) | Proof::Post(secret) => secret,
             Proof::IdOnly => {
-                return Ok(client.is_some_and(|client| !client.disabled && client.authenticates_by(AuthMethod::None)));
+                return Ok(client.is_some_and(|client| !client.disabled && client.authenticates_by(method)));
             }
         };
         let digest = Digest32::of(secret.expose());

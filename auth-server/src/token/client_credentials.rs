@@ -1,18 +1,17 @@
 //! The client_credentials grant: a machine acts for itself (RFC 6749 4.4, B-090 to B-093).
 
-use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
-use super::{audience_for, scope};
-use crate::app::App;
-use crate::client::{Client, GrantType};
+use super::{Asking, audience_for, scope};
+use crate::client::GrantType;
 use crate::error::OAuthError;
 use crate::grant::NewGrant;
 
 /// Scopes that speak of a person (B-092).
 const PERSONAL: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-pub async fn issue(app: &App, client: &Client, form: &Parameters) -> Result<TokenResponse, OAuthError> {
+pub async fn issue(asking: &Asking<'_>) -> Result<TokenResponse, OAuthError> {
+    let Asking { app, client, form, .. } = asking;
     let asked = scope(form)?;
     let registry = app.scopes.registry().await?;
     let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
@@ -31,6 +30,7 @@ pub async fn issue(app: &App, client: &Client, form: &Parameters) -> Result<Toke
         resources: audience_for(app, client, form)?,
         session: None,
         auth_time: None,
+        origin: None,
     };
-    super::issue(app, new, false).await
+    super::issue(asking, new, false).await
 }

@@ -10,14 +10,17 @@ mod refresh_token;
 
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::form::MachineForm;
 use crate::grant::NewGrant;
+use crate::origin::Origin;
 use crate::resource::{self, ResourceFault};
 
 /// Everything any grant reads; given twice it is refused, whichever the grant.
@@ -58,13 +61,37 @@ pub async fn endpoint(
     if !client.permits(grant_type) || (grant_type == GrantType::ClientCredentials && client.is_public()) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client may not use this grant"));
     }
+    let asking = Asking { app: &app, client: &client, form: &form, origin: Origin::of(&request) };
     let tokens = match grant {
-        GrantRequest::AuthorizationCode(grant) => grant.redeem(&app, &request, &client, &form).await?,
-        GrantRequest::RefreshToken(grant) => grant.refresh(&app, &request, &client, &form).await?,
-        GrantRequest::ClientCredentials => client_credentials::issue(&app, &client, &form).await?,
-        GrantRequest::Password(grant) => grant.sign_in(&app, &client, &form).await?,
+        GrantRequest::AuthorizationCode(grant) => grant.redeem(&asking).await?,
+        GrantRequest::RefreshToken(grant) => grant.refresh(&asking).await?,
+        GrantRequest::ClientCredentials => client_credentials::issue(&asking).await?,
+        GrantRequest::Password(grant) => grant.sign_in(&asking).await?,
     };
     Ok(answer(&tokens))
+}
+
+/// A request whose client is proved, and may use its grant.
+struct Asking<'a> {
+    app: &'a App,
+    client: &'a Client,
+    form: &'a Parameters,
+    origin: Origin,
+}
+
+impl Asking<'_> {
+    /// An event that this client caused.
+    fn event(&self, kind: EventKind) -> Event {
+        Event::new(kind).actor(&self.client.id).client(&self.client.id).sent_from(&self.origin)
+    }
+
+    /// Tells the log of tokens that were given, for a user or for the client itself (F-061).
+    async fn note_tokens(&self, kind: EventKind, user: Option<&str>, by: GrantType, tokens: &TokenResponse) {
+        let mut event = self.event(kind).reason(by.as_str());
+        event.subject = user.map(str::to_owned);
+        event.detail = tokens.scope.as_ref().map(|scopes| json!({ "scope": scopes }));
+        self.app.audit.note_soon(event).await;
+    }
 }
 
 impl<'a> GrantRequest<'a> {
@@ -86,8 +113,8 @@ impl<'a> GrantRequest<'a> {
 
 /// Tokens of a grant that no code or earlier token stands for. What was disabled or changed while they were made gets none:
 /// its revocation may have come before they were there (B-008, B-084).
-async fn issue(app: &App, new: NewGrant<'_>, refresh: bool) -> Result<TokenResponse, OAuthError> {
-    let (client, user) = (new.client, new.user);
+async fn issue(asking: &Asking<'_>, new: NewGrant<'_>, refresh: bool) -> Result<TokenResponse, OAuthError> {
+    let (app, client, user, grant_type) = (asking.app, new.client, new.user, new.grant_type);
     let tokens = app.tokens.issue(new, refresh).await?;
     let client_stands = stands(app, client).await?;
     let user_stands = match user {
@@ -95,6 +122,7 @@ async fn issue(app: &App, new: NewGrant<'_>, refresh: bool) -> Result<TokenRespo
         None => true,
     };
     if client_stands && user_stands {
+        asking.note_tokens(EventKind::TokenIssued, user.map(|user| user.id.as_str()), grant_type, &tokens).await;
         return Ok(tokens);
     }
     app.tokens.revoke_family_of(&tokens.access_token).await?;

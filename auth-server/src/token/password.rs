@@ -5,12 +5,13 @@ use shared::clock;
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
-use super::{audience_for, issue, required, scope};
+use super::{Asking, audience_for, issue, required, scope};
 use crate::app::App;
+use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::grant::NewGrant;
-use crate::users::Authentication;
+use crate::users::{Authentication, Refusal};
 
 pub struct Request<'a> {
     username: &'a str,
@@ -23,15 +24,21 @@ impl<'a> Request<'a> {
         Ok(Self { username: required(form, "username")?, password })
     }
 
-    pub async fn sign_in(&self, app: &App, client: &Client, form: &Parameters) -> Result<TokenResponse, OAuthError> {
+    pub async fn sign_in(&self, asking: &Asking<'_>) -> Result<TokenResponse, OAuthError> {
+        let Asking { app, client, form, origin } = asking;
         if !client.flags.first_party {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client may not use this grant"));
         }
         let user = match app.users.authenticate(self.username, self.password.clone()).await? {
             // A password to be changed first can't be changed here (F-014).
             Authentication::Accepted { user, .. } if !user.must_change => user,
-            _ => return Err(OAuthError::invalid_grant()),
+            Authentication::Accepted { user, .. } => {
+                return Err(refused(asking, &Refusal { user: Some(user.id), reason: "must_change_password" }).await);
+            }
+            Authentication::Refused(refusal) => return Err(refused(asking, &refusal).await),
         };
+        let event = Event::new(EventKind::LoginSucceeded).own(&user.id).client(&client.id).sent_from(origin);
+        app.audit.note_soon(event.reason(GrantType::Password.as_str())).await;
         let new = NewGrant {
             grant_type: GrantType::Password,
             client,
@@ -40,9 +47,16 @@ impl<'a> Request<'a> {
             resources: audience_for(app, client, form)?,
             session: None,
             auth_time: Some(clock::now()),
+            origin: Some(origin.clone()),
         };
-        issue(app, new, client.permits(GrantType::RefreshToken)).await
+        issue(asking, new, client.permits(GrantType::RefreshToken)).await
     }
+}
+
+async fn refused(asking: &Asking<'_>, refusal: &Refusal) -> OAuthError {
+    let event = Event::login_failed(refusal).client(&asking.client.id).sent_from(&asking.origin);
+    asking.app.audit.note(event).await;
+    OAuthError::invalid_grant()
 }
 
 /// As everywhere, but that scopes bound to a role are never given this way, and that an imported client may

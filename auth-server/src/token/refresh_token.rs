@@ -1,15 +1,13 @@
 //! The refresh_token grant (RFC 6749 6, B-070 to B-084).
 
-use actix_web::HttpRequest;
 use shared::clock;
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
-use shared::serve::client_ip;
 
-use super::{audience_within, required, scope};
+use super::{Asking, audience_within, required, scope};
 use crate::app::App;
-use crate::audit::{Event, EventKind};
-use crate::client::Client;
+use crate::audit::EventKind;
+use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::grant::{Grant, RefreshParameters};
 use crate::tokens::{PresentedRefresh, Repeated, Rotated, Wanted};
@@ -24,23 +22,18 @@ impl<'a> Request<'a> {
         Ok(Self { refresh_token: required(form, "refresh_token")? })
     }
 
-    pub async fn refresh(
-        &self,
-        app: &App,
-        request: &HttpRequest,
-        client: &Client,
-        form: &Parameters,
-    ) -> Result<TokenResponse, OAuthError> {
+    pub async fn refresh(&self, asking: &Asking<'_>) -> Result<TokenResponse, OAuthError> {
+        let Asking { app, client, form, .. } = asking;
         // Twice at most: whoever is overtaken finds the token rotated when it reads it again.
         for _ in 0..2 {
             let presented = app.tokens.find_refresh(self.refresh_token).await?.ok_or_else(OAuthError::invalid_grant)?;
             let grant = &presented.grant.value;
             if grant.client != client.id {
-                app.audit.note(event(EventKind::ForeignToken, request, grant).client(&client.id)).await;
+                app.audit.note(asking.event(EventKind::ForeignToken).of_grant(grant)).await;
                 return Err(OAuthError::invalid_grant());
             }
             if presented.token.claimed_for.is_some() {
-                return repeat(app, request, &presented, &asked(form)?).await;
+                return repeat(asking, &presented, &asked(form)?).await;
             }
             if presented.token.value.expires_at <= clock::now() {
                 return Err(OAuthError::invalid_grant());
@@ -51,7 +44,10 @@ impl<'a> Request<'a> {
             let aud = audience_within(&grant.resources, form)?;
             let wanted = Wanted { client, user: user.as_ref(), asked, scopes, aud };
             match app.tokens.rotate(&presented, wanted).await? {
-                Rotated::Issued(tokens) => return Ok(tokens),
+                Rotated::Issued(tokens) => {
+                    note(asking, grant, &tokens).await;
+                    return Ok(tokens);
+                }
                 Rotated::Overtaken => {}
                 Rotated::Gone => return Err(OAuthError::invalid_grant()),
             }
@@ -98,25 +94,25 @@ async fn holder(app: &App, grant: &Grant) -> Result<Option<User>, OAuthError> {
 }
 
 async fn repeat(
-    app: &App,
-    request: &HttpRequest,
+    asking: &Asking<'_>,
     presented: &PresentedRefresh,
     asked: &RefreshParameters,
 ) -> Result<TokenResponse, OAuthError> {
-    match app.tokens.repeat(presented, asked).await? {
-        Repeated::Issued(tokens) => Ok(tokens),
+    match asking.app.tokens.repeat(presented, asked).await? {
+        Repeated::Issued(tokens) => {
+            note(asking, &presented.grant.value, &tokens).await;
+            Ok(tokens)
+        }
         Repeated::Refused => Err(OAuthError::invalid_grant()),
         Repeated::Reused => {
-            app.audit.note(event(EventKind::RefreshReused, request, &presented.grant.value)).await;
+            let event = asking.event(EventKind::RefreshReused).of_grant(&presented.grant.value);
+            asking.app.audit.note(event).await;
             Err(OAuthError::invalid_grant())
         }
     }
 }
 
-fn event(kind: EventKind, request: &HttpRequest, grant: &Grant) -> Event {
-    let event = Event::new(kind).client(&grant.client).ip(client_ip(request));
-    match &grant.user {
-        Some(user) => event.subject(&user.id),
-        None => event,
-    }
+async fn note(asking: &Asking<'_>, grant: &Grant, tokens: &TokenResponse) {
+    let user = grant.user.as_ref().map(|user| user.id.as_str());
+    asking.note_tokens(EventKind::TokenRefreshed, user, GrantType::RefreshToken, tokens).await;
 }

@@ -64,9 +64,11 @@ pub struct LiveToken {
 }
 
 /// A token as revocation needs it.
-pub enum Revocable {
-    Access { client: String, key: Key, grant: Key },
-    Refresh { client: String, grant: Key },
+pub struct Revocable {
+    /// Of an access token its own entry.
+    pub access: Option<Key>,
+    pub grant: Grant,
+    pub grant_key: Key,
 }
 
 impl Tokens {
@@ -166,11 +168,8 @@ impl Tokens {
             Kind::Code => return Ok(None),
         };
         let [Some(_), Some(grant)] = self.read_two(key, grant_key).await? else { return Ok(None) };
-        let client = self.grants.read(grant)?.value.client;
-        Ok(Some(match kind {
-            Kind::AccessToken => Revocable::Access { client, key, grant: grant_key },
-            _ => Revocable::Refresh { client, grant: grant_key },
-        }))
+        let grant = self.grants.read(grant)?.value;
+        Ok(Some(Revocable { access: (kind == Kind::AccessToken).then_some(key), grant, grant_key }))
     }
 
     /// Deletes one entry: a grant, and with it every token of its family, or a single access token (C-024, C-025).

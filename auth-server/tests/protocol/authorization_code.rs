@@ -1,5 +1,6 @@
 //! B3: redeeming a code.
 
+use auth_server::audit::EventKind;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -117,10 +118,9 @@ async fn a_code_used_twice_revokes_the_tokens_of_its_first_use() {
     shop.redeem(&code).await.refused("invalid_grant");
     assert!(!api.finds_active(&tokens.access).await);
     shop.refresh(&tokens.refresh).await.refused("invalid_grant");
-    let events = server.app.audit.store().list(None, 10).await.unwrap();
-    let replay = events.iter().find(|(_, event)| event.kind == auth_server::audit::EventKind::CodeReplayed).unwrap();
+    let replay = server.events(EventKind::CodeReplayed).await.remove(0);
     assert_eq!(
-        (replay.1.client.as_deref(), replay.1.subject.as_deref()),
+        (replay.client.as_deref(), replay.subject.as_deref()),
         (Some(shop.id.as_str()), Some(alice.id.as_str()))
     );
 }

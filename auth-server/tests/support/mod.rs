@@ -9,7 +9,9 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use actix_web::web::Data;
+use auth_server::audit::{Event, EventFilter, EventKind};
 use auth_server::client_metadata::ClientMetadata;
+use auth_server::directory::EventPage;
 use auth_server::scope::Scope;
 use auth_server::user::User;
 use auth_server::{App, Config};
@@ -120,7 +122,12 @@ impl Server {
         };
         for (name, role) in [("read", None), ("write", None), ("manage", Some("admin"))] {
             let text = format!("Text of {name}.");
-            server.app.scopes.put(&Scope { name: name.into(), text, role: role.map(str::to_owned) }).await.unwrap();
+            server
+                .app
+                .scopes
+                .put(&Scope { name: name.into(), text, role: role.map(str::to_owned) }, &[])
+                .await
+                .unwrap();
         }
         server
     }
@@ -153,10 +160,17 @@ impl Server {
         format!("{}/oauth{name}", self.url)
     }
 
+    /// What the audit log tells of one kind of event, the newest first.
+    pub async fn events(&self, kind: EventKind) -> Vec<Event> {
+        let filter = EventFilter { kind: Some(kind), ..Default::default() };
+        let found = self.app.audit.list(&filter, &EventPage::newest(1000)).await.unwrap();
+        found.into_iter().map(|recorded| recorded.event).collect()
+    }
+
     /// Registers a client; `metadata` is laid over that of a confidential web application.
     pub async fn client(&self, metadata: Value) -> Client {
         let (client, secret) = self.metadata(metadata).register(clock::now()).unwrap();
-        self.app.clients.insert(&client).await.unwrap();
+        self.app.clients.insert(&client, &[]).await.unwrap();
         self.wrap(client.id, secret.map(|secret| secret.expose().to_owned()))
     }
 
@@ -203,7 +217,7 @@ impl Server {
         let mut user = User::new(name.to_owned(), clock::now());
         user.password_hash = Some(self.app.passwords.hash(Secret::new(password)).await.unwrap());
         user.roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        self.app.users.insert(&user).await.unwrap();
+        self.app.users.insert(&user, &[]).await.unwrap();
         Person {
             id: user.id,
             username: name.to_owned(),
@@ -217,7 +231,7 @@ impl Server {
     pub async fn user_with_hash(&self, name: &str, hash: &str) -> User {
         let mut user = User::new(name.to_owned(), clock::now());
         user.password_hash = Some(hash.to_owned());
-        self.app.users.insert(&user).await.unwrap();
+        self.app.users.insert(&user, &[]).await.unwrap();
         user
     }
 
@@ -225,14 +239,14 @@ impl Server {
     pub async fn change_user(&self, id: &str, change: impl FnOnce(&mut User)) {
         let mut user = self.app.users.find(id).await.unwrap().unwrap();
         change(&mut user);
-        assert_eq!(self.app.users.replace(&user).await.unwrap(), auth_server::directory::Replaced::Done);
+        assert_eq!(self.app.users.replace(&user, &[]).await.unwrap(), auth_server::directory::Replaced::Done);
     }
 
     /// Changes a stored client.
     pub async fn change_client(&self, id: &str, change: impl FnOnce(&mut auth_server::client::Client)) {
         let mut client = self.app.clients.read(id).await.unwrap().unwrap();
         change(&mut client);
-        assert_eq!(self.app.clients.replace(&client).await.unwrap(), auth_server::directory::Replaced::Done);
+        assert_eq!(self.app.clients.replace(&client, &[]).await.unwrap(), auth_server::directory::Replaced::Done);
     }
 
     /// Posts a form without client authentication.

@@ -1,5 +1,7 @@
 //! The directory in the embedded file: entities as JSON, beside the columns they are found by.
 
+mod audit;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,14 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::store::{Sqlite, StoreError};
 
-use super::{AuditStore, ClientStore, ConsentStore, Page, Replaced, ScopeStore, UserStore};
+use super::{ClientStore, ConsentStore, Page, Replaced, ScopeStore, UserStore};
 use crate::audit::Event;
 use crate::client::Client;
 use crate::consent::Consent;
 use crate::scope::Scope;
 use crate::user::User;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE user (
         id TEXT PRIMARY KEY, username TEXT NOT NULL UNIQUE, body TEXT NOT NULL, version INTEGER NOT NULL
     ) WITHOUT ROWID;
@@ -31,7 +34,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE scope (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL);
     CREATE INDEX audit_at ON audit (at);
-"];
+",
+    audit::TABLES,
+];
 
 /// How long a listing may take.
 const LISTING: Duration = Duration::from_secs(5);
@@ -81,12 +86,23 @@ impl SqliteDirectory {
             .await
     }
 
-    async fn execute(
+    /// A change and its events in one commit: neither is there without the other (F-065).
+    async fn change(
         &self,
         sql: &'static str,
         values: impl rusqlite::Params + Send + 'static,
+        events: &[Event],
     ) -> Result<usize, StoreError> {
-        self.file.write(move |connection| Ok(connection.prepare_cached(sql)?.execute(values)?)).await
+        let entries = audit::entries(events)?;
+        self.file
+            .write(move |connection| {
+                let changed = connection.prepare_cached(sql)?.execute(values)?;
+                if changed > 0 {
+                    audit::insert(connection, &entries)?;
+                }
+                Ok(changed)
+            })
+            .await
     }
 }
 
@@ -122,9 +138,9 @@ fn client_with(mut client: Client, version: u64) -> Client {
 
 #[async_trait]
 impl UserStore for SqliteDirectory {
-    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+    async fn insert(&self, user: &User, events: &[Event]) -> Result<(), StoreError> {
         let values = (user.id.clone(), user.username.clone(), written(user)?);
-        self.execute("INSERT INTO user VALUES (?1, ?2, ?3, 1)", values).await.map(drop)
+        self.change("INSERT INTO user VALUES (?1, ?2, ?3, 1)", values, events).await.map(drop)
     }
 
     async fn find(&self, id: &str) -> Result<Option<User>, StoreError> {
@@ -147,22 +163,22 @@ impl UserStore for SqliteDirectory {
         .await
     }
 
-    async fn replace(&self, user: &User) -> Result<Replaced, StoreError> {
+    async fn replace(&self, user: &User, events: &[Event]) -> Result<Replaced, StoreError> {
         let values = (user.id.clone(), version(user.version), user.username.clone(), written(user)?);
         let sql = "UPDATE user SET username = ?3, body = ?4, version = version + 1 WHERE id = ?1 AND version = ?2";
-        self.execute(sql, values).await.map(replaced)
+        self.change(sql, values, events).await.map(replaced)
     }
 
-    async fn delete(&self, id: &str) -> Result<bool, StoreError> {
-        Ok(self.execute("DELETE FROM user WHERE id = ?1", [id.to_owned()]).await? == 1)
+    async fn delete(&self, id: &str, events: &[Event]) -> Result<bool, StoreError> {
+        Ok(self.change("DELETE FROM user WHERE id = ?1", [id.to_owned()], events).await? == 1)
     }
 }
 
 #[async_trait]
 impl ClientStore for SqliteDirectory {
-    async fn insert(&self, client: &Client) -> Result<(), StoreError> {
+    async fn insert(&self, client: &Client, events: &[Event]) -> Result<(), StoreError> {
         let values = (client.id.clone(), client.name.clone(), written(client)?);
-        self.execute("INSERT INTO client VALUES (?1, ?2, ?3, 1)", values).await.map(drop)
+        self.change("INSERT INTO client VALUES (?1, ?2, ?3, 1)", values, events).await.map(drop)
     }
 
     async fn find(&self, id: &str) -> Result<Option<Client>, StoreError> {
@@ -181,24 +197,24 @@ impl ClientStore for SqliteDirectory {
         .await
     }
 
-    async fn replace(&self, client: &Client) -> Result<Replaced, StoreError> {
+    async fn replace(&self, client: &Client, events: &[Event]) -> Result<Replaced, StoreError> {
         let values = (client.id.clone(), version(client.version), client.name.clone(), written(client)?);
         let sql = "UPDATE client SET name = ?3, body = ?4, version = version + 1 WHERE id = ?1 AND version = ?2";
-        self.execute(sql, values).await.map(replaced)
+        self.change(sql, values, events).await.map(replaced)
     }
 
-    async fn delete(&self, id: &str) -> Result<bool, StoreError> {
-        Ok(self.execute("DELETE FROM client WHERE id = ?1", [id.to_owned()]).await? == 1)
+    async fn delete(&self, id: &str, events: &[Event]) -> Result<bool, StoreError> {
+        Ok(self.change("DELETE FROM client WHERE id = ?1", [id.to_owned()], events).await? == 1)
     }
 }
 
 #[async_trait]
 impl ConsentStore for SqliteDirectory {
-    async fn put(&self, consent: &Consent) -> Result<(), StoreError> {
+    async fn put(&self, consent: &Consent, events: &[Event]) -> Result<(), StoreError> {
         let values = (consent.user.clone(), consent.client.clone(), written(consent)?);
         let sql =
             "INSERT INTO consent VALUES (?1, ?2, ?3) ON CONFLICT (user, client) DO UPDATE SET body = excluded.body";
-        self.execute(sql, values).await.map(drop)
+        self.change(sql, values, events).await.map(drop)
     }
 
     async fn find(&self, user: &str, client: &str) -> Result<Option<Consent>, StoreError> {
@@ -220,58 +236,26 @@ impl ConsentStore for SqliteDirectory {
             .await
     }
 
-    async fn delete(&self, user: &str, client: &str) -> Result<bool, StoreError> {
+    async fn delete(&self, user: &str, client: &str, events: &[Event]) -> Result<bool, StoreError> {
         let values = [user.to_owned(), client.to_owned()];
-        Ok(self.execute("DELETE FROM consent WHERE user = ?1 AND client = ?2", values).await? == 1)
+        Ok(self.change("DELETE FROM consent WHERE user = ?1 AND client = ?2", values, events).await? == 1)
     }
 }
 
 #[async_trait]
 impl ScopeStore for SqliteDirectory {
-    async fn put(&self, scope: &Scope) -> Result<(), StoreError> {
+    async fn put(&self, scope: &Scope, events: &[Event]) -> Result<(), StoreError> {
         let values = (scope.name.clone(), written(scope)?);
         let sql = "INSERT INTO scope VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
-        self.execute(sql, values).await.map(drop)
+        self.change(sql, values, events).await.map(drop)
     }
 
     async fn list(&self) -> Result<Vec<Scope>, StoreError> {
         self.file.read_now(|connection| bodies(connection, "SELECT body FROM scope ORDER BY name", []))
     }
 
-    async fn delete(&self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.execute("DELETE FROM scope WHERE name = ?1", [name.to_owned()]).await? == 1)
-    }
-}
-
-#[async_trait]
-impl AuditStore for SqliteDirectory {
-    async fn append(&self, event: &Event) -> Result<(), StoreError> {
-        let values = (event.at, written(event)?);
-        self.execute("INSERT INTO audit (at, body) VALUES (?1, ?2)", values).await.map(drop)
-    }
-
-    async fn remove_before(&self, at: i64, limit: usize) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ?1 LIMIT ?2)";
-        self.execute(sql, (at, i64::try_from(limit).unwrap_or(i64::MAX))).await
-    }
-
-    async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Event)>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.file
-            .read(LISTING, move |connection| {
-                let mut query = connection.prepare_cached(
-                    "SELECT number, body FROM audit WHERE number < coalesce(?1, 9223372036854775807)
-                     ORDER BY number DESC LIMIT ?2",
-                )?;
-                let rows =
-                    query.query_map(params![before, limit], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-                rows.map(|row| {
-                    let (number, body) = row?;
-                    Ok((number, read(&body)?))
-                })
-                .collect()
-            })
-            .await
+    async fn delete(&self, name: &str, events: &[Event]) -> Result<bool, StoreError> {
+        Ok(self.change("DELETE FROM scope WHERE name = ?1", [name.to_owned()], events).await? == 1)
     }
 }
 
