@@ -68,7 +68,7 @@ pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUser
     user.declared = new.declared;
     let NewPassword { hash, generated } = hash_password(app, new.password).await?;
     user.password_hash = Some(hash);
-    match app.users.insert(&user).await {
+    match app.users.insert(&user, &[]).await {
         Ok(()) => Ok(CreatedUser { user, generated }),
         Err(StoreError::Conflict { .. }) => Err(NewUserFault::Taken),
         Err(error) => Err(NewUserFault::Store(error)),

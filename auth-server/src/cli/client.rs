@@ -138,7 +138,7 @@ impl ClientCommand {
                     client.id, client.name
                 );
                 output::confirm(yes, &question)?;
-                app.clients.delete(&client).await?;
+                app.clients.delete(&client, &[]).await?;
                 line(format!("deleted client {}", client.id))
             }
         }
@@ -160,7 +160,7 @@ impl Which {
         for _ in 0..3 {
             let mut client = self.find(app).await?;
             change(&mut client)?;
-            if app.clients.replace(&client).await? == Replaced::Done {
+            if app.clients.replace(&client, &[]).await? == Replaced::Done {
                 return Ok(client);
             }
         }

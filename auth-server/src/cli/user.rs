@@ -152,7 +152,7 @@ impl UserCommand {
                     user.username, user.id
                 );
                 output::confirm(yes, &question)?;
-                app.users.delete(&user).await?;
+                app.users.delete(&user, &[]).await?;
                 line(format!("deleted {} ({})", user.username, user.id))
             }
         }
@@ -175,7 +175,7 @@ impl Who {
         for _ in 0..3 {
             let mut user = self.find(app).await?;
             change(&mut user)?;
-            if app.users.replace(&user).await? == Replaced::Done {
+            if app.users.replace(&user, &[]).await? == Replaced::Done {
                 return Ok(user);
             }
         }
