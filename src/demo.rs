@@ -184,8 +184,8 @@ pub(crate) async fn load_documents(
             continue;
         }
         let done = resource_api::import(&app, resource, lines.as_bytes().lines()).await.map_err(told)?;
-        for (line, reason) in &done.refused {
-            log::warn!("example {resource}, line {line}: {reason}");
+        for refused in &done.refused {
+            log::warn!("example {resource}, line {}: {}", refused.line, refused.told());
         }
         log::info!("{} example documents in {resource}", done.inserted);
     }

@@ -144,7 +144,8 @@ fn wrap(key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'}');
 }
 
-fn write_date(millis: i64, out: &mut Vec<u8>) {
+/// A date as relaxed Extended JSON has it inside of `$date`.
+pub fn write_date(millis: i64, out: &mut Vec<u8>) {
     let timestamp = Timestamp::from_millisecond(millis).ok().filter(|_| (0..=LAST_ISO_MILLIS).contains(&millis));
     let Some(timestamp) = timestamp else {
         wrap("$numberLong", out, |out| {

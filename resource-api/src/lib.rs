@@ -15,6 +15,7 @@ pub mod query;
 pub mod representation;
 mod routes;
 pub mod store;
+pub mod transfer;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub use app::{App, AppError};
 pub use cli::{Command, run};
 pub use config::Config;
 use domain::{Domain, DomainError};
-pub use endpoints::{Import, ImportError, import};
 pub use error::ApiError;
+pub use transfer::{Import, ImportError, import};
 
 /// Why the service doesn't start.
 #[derive(Debug, thiserror::Error)]

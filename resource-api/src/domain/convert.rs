@@ -30,10 +30,14 @@ pub enum ConversionError {
 
 /// Converts one document of a request.
 pub fn document(value: Value, resource: &Resource, settings: &Settings) -> Result<Document, ConversionError> {
-    let mut document = match untyped(value) {
-        Bson::Document(document) => document,
-        other => return Err(ConversionError::NotADocument(python_text::str(&other))),
-    };
+    match untyped(value) {
+        Bson::Document(document) => typed(document, resource, settings),
+        other => Err(ConversionError::NotADocument(python_text::str(&other))),
+    }
+}
+
+/// The same with a document whose values may have types already.
+pub fn typed(mut document: Document, resource: &Resource, settings: &Settings) -> Result<Document, ConversionError> {
     if resource.normalize_dotted_fields {
         dotted::expand(&mut document);
     }

@@ -1,4 +1,4 @@
-//! POST (POST-01 to POST-12), the other half of PUT (PUT-04), and the same for documents from a file.
+//! POST (POST-01 to POST-12) and the other half of PUT (PUT-04).
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -116,12 +116,12 @@ fn location(context: &Context<'_>, document: &RawDocumentBuf) -> Result<String, 
 }
 
 /// Documents on their way into a resource.
-struct Insertion<'a> {
-    app: &'a App,
-    resource: &'a Resource,
-    caller: &'a Caller,
+pub struct Insertion<'a> {
+    pub app: &'a App,
+    pub resource: &'a Resource,
+    pub caller: &'a Caller,
     /// Fields that the URL decides.
-    forced: Document,
+    pub forced: Document,
 }
 
 impl Insertion<'_> {
@@ -129,39 +129,44 @@ impl Insertion<'_> {
     async fn check(&self, values: Vec<Value>) -> Result<Vec<Result<Document, Issues>>, ApiError> {
         let settings = &self.app.domain.settings;
         let now = DateTime::from_millis(clock::now().saturating_mul(1000));
+        let convert = |value| {
+            // ERR-05.
+            convert::document(value, self.resource, settings)
+                .map_err(|error| Issues::single("validation exception", &error.to_string()))
+        };
+        let checked = self.validate(values.into_iter().map(convert).collect(), now).await?;
+        Ok(checked.into_iter().map(|checked| checked.map(|document| self.complete(document, now))).collect())
+    }
+
+    /// Each document in its normal form, or what is wrong with it; what is wrong already stays so.
+    pub async fn validate(
+        &self,
+        documents: Vec<Result<Document, Issues>>,
+        now: DateTime,
+    ) -> Result<Vec<Result<Document, Issues>>, ApiError> {
         let circumstances = Circumstances {
             resource: self.resource,
-            settings,
+            settings: &self.app.domain.settings,
             mode: Mode::Insert,
             subject: self.caller.token.as_ref().map(|token| token.subject.as_str()),
             now,
         };
-        let mut refused = Vec::with_capacity(values.len());
-        let mut validations = Vec::with_capacity(values.len());
-        for value in values {
-            match convert::document(value, self.resource, settings) {
+        let mut refused = Vec::with_capacity(documents.len());
+        let mut validations = Vec::with_capacity(documents.len());
+        for document in documents {
+            match document {
                 Ok(mut document) => {
                     document.extend(self.forced.clone());
                     validations.push(validate(document, &circumstances));
                     refused.push(None);
                 }
-                // ERR-05.
-                Err(error) => refused.push(Some(Issues::single("validation exception", &error.to_string()))),
+                Err(issues) => refused.push(Some(issues)),
             }
         }
         let questions = Questions { app: self.app, resource: self.resource, caller: self.caller, original: None };
         let mut settled = questions.settle(validations).await?.into_iter();
-        let mut checked = Vec::with_capacity(refused.len());
-        for issues in refused {
-            checked.push(match issues {
-                Some(issues) => Err(issues),
-                None => settled
-                    .next()
-                    .unwrap_or_else(|| Err(Issues::default()))
-                    .map(|document| self.complete(document, now)),
-            });
-        }
-        Ok(checked)
+        let mut next = || settled.next().unwrap_or_else(|| Err(Issues::default()));
+        Ok(refused.into_iter().map(|issues| issues.map_or_else(&mut next, Err)).collect())
     }
 
     /// Dates, owner, ETag and id (POST-07, POST-09, URRA-01, ETAG-03).
@@ -205,101 +210,5 @@ impl Insertion<'_> {
                 Err(StoreError::Corrupt("an insert was refused for a state it has none of".to_owned()).into())
             }
         }
-    }
-}
-
-/// How an import went.
-#[derive(Debug, Default)]
-pub struct Import {
-    pub inserted: u64,
-    /// Line number and reason of what was left out.
-    pub refused: Vec<(u64, String)>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    #[error("there is no resource {0}")]
-    Resource(String),
-    #[error("line {line}: {source}")]
-    Read { line: u64, source: std::io::Error },
-    #[error("around line {line}: {source}")]
-    Insert { line: u64, source: ApiError },
-}
-
-/// Lines in one commit.
-const BATCH: usize = 1000;
-
-/// Puts one JSON document a line into a resource, each validated like a POST. Lines that fail are left out and told.
-pub async fn import(
-    app: &App,
-    resource: &str,
-    lines: impl Iterator<Item = std::io::Result<String>>,
-) -> Result<Import, ImportError> {
-    let resource = app.domain.resource(resource).ok_or_else(|| ImportError::Resource(resource.to_owned()))?;
-    let caller = Caller::default();
-    let insertion = Insertion { app, resource, caller: &caller, forced: Document::new() };
-    let mut result = Import::default();
-    let mut batch: Vec<(u64, Value)> = Vec::with_capacity(BATCH);
-    let mut line = 0;
-    for text in lines {
-        line += 1;
-        let text = text.map_err(|source| ImportError::Read { line, source })?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        match serde_json::from_str(&text) {
-            Ok(value) => batch.push((line, value)),
-            Err(error) => result.refused.push((line, error.to_string())),
-        }
-        if batch.len() == BATCH {
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            insertion.import(full, &mut result).await.map_err(|source| ImportError::Insert { line, source })?;
-        }
-    }
-    insertion.import(batch, &mut result).await.map_err(|source| ImportError::Insert { line, source })?;
-    result.refused.sort();
-    Ok(result)
-}
-
-impl Insertion<'_> {
-    async fn import(&self, batch: Vec<(u64, Value)>, result: &mut Import) -> Result<(), ApiError> {
-        let as_list = self.app.domain.settings.validation_error_as_list;
-        let tell = |issues: &Issues| {
-            let mut text = Vec::new();
-            self.app.style().write_document(&issues.to_document(as_list), &mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        };
-        let (mut lines, values): (Vec<u64>, Vec<Value>) = batch.into_iter().unzip();
-        let mut documents = Vec::with_capacity(values.len());
-        let checked = self.check(values).await?;
-        let mut kept = Vec::with_capacity(lines.len());
-        for (line, checked) in lines.drain(..).zip(checked) {
-            match checked {
-                Ok(document) => {
-                    documents.push(document);
-                    kept.push(line);
-                }
-                Err(issues) => result.refused.push((line, tell(&issues))),
-            }
-        }
-        // What is taken, in the store or within the batch, is found by halves.
-        let mut waiting = vec![(kept.as_slice(), documents.as_slice())];
-        while let Some((lines, documents)) = waiting.pop() {
-            match (self.insert(documents).await?, documents, lines) {
-                (None, ..) => result.inserted += u64::try_from(documents.len()).unwrap_or(u64::MAX),
-                (Some((_, field)), [document], [line]) => {
-                    let issues = late_duplicate(self.resource, &field, document);
-                    let reason = issues.map_or_else(|| ApiError::Duplicate(field).to_string(), |issues| tell(&issues));
-                    result.refused.push((*line, reason));
-                }
-                (Some(_), ..) => {
-                    let middle = documents.len() / 2;
-                    let ((first, later), (one, other)) = (documents.split_at(middle), lines.split_at(middle));
-                    // The first of two equals is the one that stays.
-                    waiting.extend([(other, later), (one, first)]);
-                }
-            }
-        }
-        Ok(())
     }
 }

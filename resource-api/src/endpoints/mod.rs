@@ -13,7 +13,8 @@ pub mod reply;
 mod rules;
 mod schemas;
 
-pub use create::{Import, ImportError, import};
+pub use create::Insertion;
+pub use rules::late_duplicate;
 
 use std::borrow::Cow;
 

@@ -43,6 +43,31 @@ pub trait DocumentStore: Send + Sync {
     /// sort key. A sort takes the least value of an array, or the greatest if it descends; what is missing sorts as null.
     async fn find(&self, source: &str, find: &Find) -> Result<Found, StoreError>;
 
+    /// The next `limit` documents of a source by their ids, whatever the types of these, behind the one with the id `after`.
+    async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError>;
+
+    /// Inserts documents into a source, each by itself, and leaves out what is taken; `also` makes further writes out of how
+    /// many were left out. All of it is one commit, or nothing is done because one of those writes was refused.
+    async fn insert_each(&self, source: &str, documents: Vec<Document>, also: Also) -> Result<Each, StoreError> {
+        let mut left_out: Vec<LeftOut> = Vec::new();
+        let mut waiting: Vec<(usize, Document)> = documents.into_iter().enumerate().collect();
+        loop {
+            let insert =
+                |(_, document): &(_, Document)| Write::Insert { source: source.to_owned(), document: document.clone() };
+            let writes = waiting.iter().map(insert).chain(also(left_out.len())).collect();
+            match self.commit(writes).await? {
+                Outcome::Done(_) => return Ok(Each::Done(left_out)),
+                Outcome::Conflict { index, field } if index < waiting.len() => {
+                    let (index, document) = waiting.remove(index);
+                    let document = RawDocumentBuf::try_from(&document);
+                    let document = document.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    left_out.push(LeftOut { index, field, document });
+                }
+                refused => return Ok(Each::Refused(refused)),
+            }
+        }
+    }
+
     /// Whether the store answers; for /readyz.
     async fn ping(&self) -> Result<(), StoreError>;
 }
@@ -104,6 +129,29 @@ pub struct Guard {
     pub filter: Filter,
     /// The stored `_etag` (under its configured name) that was read; `None`: whatever it is.
     pub etag: Option<(String, String)>,
+}
+
+/// Writes that depend on how many documents were left out.
+pub type Also = Box<dyn Fn(usize) -> Vec<Write> + Send + Sync>;
+
+/// What became of documents inserted each by itself.
+#[must_use]
+#[derive(Debug, PartialEq)]
+pub enum Each {
+    /// All but these are stored.
+    Done(Vec<LeftOut>),
+    /// Nothing is: one of the further writes was refused.
+    Refused(Outcome),
+}
+
+/// A document that was left out because something of it is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// Its place among the documents.
+    pub index: usize,
+    /// The first path of the violated index, or `_id`.
+    pub field: String,
+    pub document: RawDocumentBuf,
 }
 
 /// What became of a batch. Nothing was written unless `Done`.

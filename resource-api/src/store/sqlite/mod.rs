@@ -9,6 +9,7 @@ mod catalogue;
 mod entries;
 mod find;
 mod halt;
+mod insert_each;
 mod key;
 mod number;
 mod path;
@@ -21,15 +22,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bson::Bson;
 use bson::raw::RawDocumentBuf;
+use bson::{Bson, Document};
 use rusqlite::Connection;
 use shared::store::{Sqlite, StoreError};
 
 use self::catalogue::{Catalogue, MIGRATIONS};
 use self::halt::Halt;
 use self::write::{Prepared, Undone};
-use super::{DocumentStore, Found, Outcome, Write};
+use super::{Also, DocumentStore, Each, Found, Outcome, Write};
 use crate::domain::Domain;
 use crate::query::{Filter, Find};
 
@@ -37,6 +38,8 @@ use crate::query::{Filter, Find};
 /// What takes more goes to a reader thread.
 const FEW_DOCUMENTS: u64 = 200;
 const FEW_STEPS: u32 = 20_000;
+/// A piece of a scan is a matter of milliseconds.
+const SCAN_TIME: Duration = Duration::from_secs(60);
 /// Longer pages go to a reader thread at once.
 const SHORT_PAGE: u64 = 100;
 
@@ -122,6 +125,49 @@ impl DocumentStore for SqliteDocuments {
             .read(self.time_limit, move |connection| find::find(connection, &source, &find, u64::MAX))
             .await?;
         Ok(found)
+    }
+
+    async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let Some(source) = self.catalogue.get(source) else { return Ok(Vec::new()) };
+        let after = after.map_or(Ok(Vec::new()), key::of)?;
+        self.sqlite
+            .read(SCAN_TIME, move |connection| {
+                let mut statement = connection.prepare_cached(&source.sql.body_after_id)?;
+                let mut found = statement.query((after, i64::try_from(limit).unwrap_or(i64::MAX)))?;
+                let mut bodies = Vec::new();
+                while let Some(row) = found.next()? {
+                    bodies.push(find::document(find::blob(row, 0)?)?.to_owned());
+                }
+                Ok(bodies)
+            })
+            .await
+    }
+
+    async fn insert_each(&self, source: &str, documents: Vec<Document>, also: Also) -> Result<Each, StoreError> {
+        for name in std::iter::once(source).chain(also(0).iter().map(Write::source)) {
+            if self.catalogue.get(name).is_none() {
+                self.ensure(name).await?;
+            }
+        }
+        let name = source.to_owned();
+        let find = move |catalogue: &Catalogue| catalogue.get(&name).ok_or_else(|| write::unknown(&name));
+        let source = find(&self.catalogue)?;
+        let documents: Vec<_> = documents
+            .iter()
+            .map(|document| insert_each::new_document(&source, document))
+            .collect::<Result<_, StoreError>>()?;
+        let catalogue = Arc::clone(&self.catalogue);
+        let done = self.sqlite.write(move |connection| {
+            let left_out = insert_each::insert_each(connection, &find(&catalogue)?, documents)?;
+            let further = also(left_out.len()).into_iter().map(|write| Prepared::new(&catalogue, write));
+            write::apply(connection, &catalogue, further.collect::<Result<_, _>>()?)?;
+            Ok(left_out)
+        });
+        match done.await {
+            Ok(left_out) => Ok(Each::Done(left_out)),
+            Err(Undone::Refused(outcome)) => Ok(Each::Refused(outcome)),
+            Err(Undone::Failed(error)) => Err(error),
+        }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -55,20 +55,20 @@ enum Change {
 }
 
 /// A document and its keys in the indexes its source had when they were made.
-struct NewDocument {
+pub(super) struct NewDocument {
     source: Arc<Source>,
-    body: RawDocumentBuf,
-    keys: Vec<Entries>,
+    pub body: RawDocumentBuf,
+    pub keys: Vec<Entries>,
 }
 
 impl NewDocument {
-    fn new(source: Arc<Source>, body: RawDocumentBuf) -> Result<Self, Malformed> {
+    pub(super) fn new(source: Arc<Source>, body: RawDocumentBuf) -> Result<Self, Malformed> {
         let keys = keys(&source, &body)?;
         Ok(Self { source, body, keys })
     }
 
     /// With the keys of the indexes that are there now.
-    fn for_source(self, source: &Arc<Source>) -> Result<Self, Malformed> {
+    pub(super) fn for_source(self, source: &Arc<Source>) -> Result<Self, Malformed> {
         if Arc::ptr_eq(&self.source, source) { Ok(self) } else { Self::new(Arc::clone(source), self.body) }
     }
 }
@@ -107,16 +107,16 @@ impl Prepared {
     }
 }
 
-fn unknown(source: &str) -> StoreError {
+pub(super) fn unknown(source: &str) -> StoreError {
     StoreError::Corrupt(format!("there is no source {source}"))
 }
 
-fn raw(document: &Document) -> Result<RawDocumentBuf, Malformed> {
+pub(super) fn raw(document: &Document) -> Result<RawDocumentBuf, Malformed> {
     Ok(RawDocumentBuf::try_from(document)?)
 }
 
 /// The key of a document's id. As in MongoDB, an id is one value: an array would be several.
-fn id_of(document: &Document) -> Result<Vec<u8>, StoreError> {
+pub(super) fn id_of(document: &Document) -> Result<Vec<u8>, StoreError> {
     match document.get("_id") {
         Some(Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined) => {
             Err(StoreError::Corrupt("an _id can't be an array, a regular expression or undefined".to_owned()))
@@ -166,13 +166,13 @@ pub(super) fn apply(connection: &Connection, catalogue: &Catalogue, batch: Vec<P
 
 /// By how much the number of a source's documents changes: noted once for a run of writes to one source.
 #[derive(Default)]
-struct Growth {
+pub(super) struct Growth {
     source: i64,
     documents: i64,
 }
 
 impl Growth {
-    fn add(&mut self, connection: &Connection, source: i64, documents: i64) -> Result<(), rusqlite::Error> {
+    pub(super) fn add(&mut self, connection: &Connection, source: i64, documents: i64) -> Result<(), rusqlite::Error> {
         if self.source != source {
             self.write(connection)?;
             self.source = source;
@@ -181,7 +181,7 @@ impl Growth {
         Ok(())
     }
 
-    fn write(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
         if self.documents != 0 {
             connection
                 .prepare_cached("UPDATE document_source SET documents = documents + ?2 WHERE number = ?1")?
@@ -226,11 +226,11 @@ pub(super) fn mark(connection: &Connection, index: &IndexTable, entries: &Entrie
 }
 
 /// One source during one write.
-struct Table<'a> {
-    connection: &'a Connection,
-    source: &'a Arc<Source>,
+pub(super) struct Table<'a> {
+    pub connection: &'a Connection,
+    pub source: &'a Arc<Source>,
     /// The write's place in the batch.
-    index: usize,
+    pub index: usize,
 }
 
 impl Table<'_> {
@@ -250,7 +250,7 @@ impl Table<'_> {
         Ok(())
     }
 
-    fn add_keys<'k>(
+    pub(super) fn add_keys<'k>(
         &self,
         index: &IndexTable,
         entries: &Entries,

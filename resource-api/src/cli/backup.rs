@@ -1,0 +1,53 @@
+//! `backup` and `restore`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use shared::store::{StoreUrl, sqlite};
+
+use super::progress::Bar;
+use super::{ConfigFile, Done, Failure};
+use crate::transfer::Progress as _;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file to write
+    file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub fn run(arguments: &Arguments) -> Done {
+    let store = store(&arguments.config)?;
+    let file = &arguments.file;
+    let bar = Bar::of_pages();
+    let copied = sqlite::copy(&store, file, arguments.overwrite, |done, all| {
+        bar.begin(all);
+        bar.advance(done, 0);
+    });
+    bar.finish();
+    let copied = match copied {
+        Err(sqlite::CopyError::Exists(path)) => {
+            return Err(format!("{} exists already; --overwrite replaces it", path.display()).into());
+        }
+        copied => copied?,
+    };
+    println!("{}: {} bytes, checked", file.display(), copied.bytes);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The embedded store's file.
+fn store(config: &ConfigFile) -> Result<PathBuf, Failure> {
+    match config.load()?.store {
+        StoreUrl::Sqlite(path) => Ok(path),
+        other => Err(format!(
+            "documents are in {}: back them up with the database's own program (mongodump, mongorestore)",
+            other.scheme()
+        )
+        .into()),
+    }
+}

@@ -1,0 +1,95 @@
+//! The commands, a file for each noun. A new one is a file here, a variant of [`Command`] and an arm in [`run`].
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+mod backup;
+mod check;
+mod export;
+mod import;
+mod progress;
+mod scopes;
+mod serve;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use shared::config::{self, ConfigError};
+use shared::logging;
+
+use crate::App;
+use crate::config::Config;
+use crate::domain::{self, Domain};
+use crate::routes::Router;
+
+/// What variables begin with.
+const PREFIX: &str = "RESOURCE_API";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API
+    Serve(ConfigFile),
+    /// Check a domain file, a configuration, or both, and tell everything that is wrong
+    Check(check::Arguments),
+    /// Print the scopes of a domain file as the auth-server's `apply` takes them
+    Scopes(scopes::Arguments),
+    /// Put documents into a resource, one JSON document a line, each validated like a POST
+    Import(import::Arguments),
+    /// Write all documents of a resource, one line of Extended JSON each
+    Export(export::Arguments),
+    /// Copy the store into a file while the service runs, and check the copy
+    Backup(backup::Arguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigFile {
+    /// The configuration; RESOURCE_API__… variables win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+type Failure = Box<dyn Error>;
+type Done = Result<ExitCode, Failure>;
+
+/// Runs one command to its end.
+pub async fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Serve(file) => serve::run(file).await,
+        Command::Check(arguments) => check::run(arguments).await,
+        Command::Scopes(arguments) => scopes::run(&arguments),
+        Command::Import(arguments) => import::run(arguments).await,
+        Command::Export(arguments) => export::run(arguments).await,
+        Command::Backup(arguments) => backup::run(&arguments),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, ConfigError> {
+        config::load(self.config.as_deref(), PREFIX)
+    }
+
+    /// The parts of the service on the configured store, without a listener.
+    async fn open(&self) -> Result<App, Failure> {
+        let config = self.load()?;
+        logging::start("warn");
+        let domain = read(&config.domain)?;
+        Ok(App::open(&config, domain, config.server.listen).await?)
+    }
+}
+
+/// The domain with its warnings told and its urls tried.
+fn read(file: &Path) -> Result<Domain, Failure> {
+    let domain = domain::load(file)?;
+    for warning in &domain.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Router::new(&domain).map_err(crate::AppError::Routes)?;
+    Ok(domain)
+}

@@ -1,0 +1,8 @@
+//! The command line as its user meets it: the real program, files, kills.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod place;
+
+mod backup;
+mod export;
+mod import;
