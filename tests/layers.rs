@@ -68,8 +68,8 @@ const DRIVERS: &[(&str, &[&str])] = &[
             "shared/src/store/",
         ],
     ),
-    ("mongodb", &[]),
-    ("redis", &[]),
+    ("mongodb", &["shared/src/expiring/mongo", "shared/src/store/mongo.rs"]),
+    ("redis", &["shared/src/expiring/redis.rs", "shared/src/store/redis.rs"]),
 ];
 
 /// A source file: its path from the root and its code without comment lines.

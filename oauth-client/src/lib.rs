@@ -78,7 +78,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
         return Err(ConfigError { origin: "configuration".to_owned(), faults }.into());
     };
     let keys = KeyRing::load_or_create(&config.master_key)?;
-    let store = expiring::open(&config.store).await?;
+    let store = expiring::open(&config.store, "oauth-client").await?;
     let http = HttpClient::new(&config.http)?;
     let pages = Pages::new(
         |environment| {

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 
 use super::{Applied, ExpiringStore, Key, Op, Owner};
 
-/// Makes a test of each case. `$empty` is an async function giving `(guard, store)` with an empty store.
+/// Makes a test of each case. `$empty` is an async function giving `Some((guard, store))` with an
+/// empty store, or `None` where the server to test against is missing.
 #[macro_export]
 macro_rules! expiring_conformance {
     ($empty:path) => {
@@ -23,6 +24,9 @@ macro_rules! expiring_conformance {
                 exactly_one_of_fifty_parallel_updates_of_one_version_succeeds,
                 a_refused_batch_changes_nothing,
                 a_required_entry_that_is_gone_refuses_the_batch,
+                exactly_one_of_twenty_parallel_batches_with_one_claim_is_done,
+                of_two_batches_that_each_delete_what_the_other_requires_one_is_refused,
+                the_steps_of_a_batch_are_done_in_order,
                 deleting_an_owner_deletes_all_his_entries_and_nobody_elses,
                 lists_and_scans_are_paged_in_key_order,
                 a_counter_counts_each_of_fifty_parallel_calls_and_starts_again_after_its_window,
@@ -34,7 +38,7 @@ macro_rules! expiring_conformance {
         $(
             #[actix_rt::test]
             async fn $case() {
-                let (_guard, store) = $empty().await;
+                let Some((_guard, store)) = $empty().await else { return };
                 $crate::expiring::conformance::$case(&store).await;
             }
         )*
@@ -176,6 +180,69 @@ pub async fn a_required_entry_that_is_gone_refuses_the_batch(store: &dyn Expirin
     assert_eq!(value(store, "token").await, None);
     done(store, vec![insert("grant", "1", LONG, &[])]).await;
     done(store, batch()).await;
+}
+
+/// what depends on a claim is written by its winner alone.
+pub async fn exactly_one_of_twenty_parallel_batches_with_one_claim_is_done(store: &dyn ExpiringStore) {
+    done(store, vec![insert("code", "v", LONG, &[]), insert("grant", "1", LONG, &["x"])]).await;
+    let batch = |number: usize| {
+        vec![
+            Op::Claim { key: Key::new("test", "code"), note: vec![] },
+            Op::Require { key: Key::new("test", "grant") },
+            insert(&format!("token{number}"), "1", LONG, &[]),
+        ]
+    };
+    let answers = join_all((0..20).map(|number| store.apply(batch(number)))).await;
+    let won: Vec<usize> = (0..20).filter(|number| *answers[*number].as_ref().unwrap() == Applied::Done).collect();
+    assert_eq!(won.len(), 1, "{answers:?}");
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(value(store, &format!("token{number}")).await.is_some(), number == won[0]);
+        assert!(matches!(answer.as_ref().unwrap(), Applied::Done | Applied::Refused { index: 0, found: Some(_) }));
+    }
+}
+
+/// What a batch requires still holds when it is done.
+pub async fn of_two_batches_that_each_delete_what_the_other_requires_one_is_refused(store: &dyn ExpiringStore) {
+    for round in 0..10 {
+        let [one, other] = [format!("one{round}"), format!("other{round}")];
+        done(store, vec![insert(&one, "1", LONG, &[]), insert(&other, "1", LONG, &[])]).await;
+        let batch = |required: &str, deleted: &str| {
+            vec![Op::Require { key: Key::new("test", required) }, Op::Delete { key: Key::new("test", deleted) }]
+        };
+        let (first, second) =
+            futures_util::future::join(store.apply(batch(&one, &other)), store.apply(batch(&other, &one))).await;
+        let refused = [first.unwrap(), second.unwrap()].into_iter().filter(|applied| *applied != Applied::Done).count();
+        assert_eq!(refused, 1);
+    }
+}
+
+pub async fn the_steps_of_a_batch_are_done_in_order(store: &dyn ExpiringStore) {
+    let key = |id: &str| Key::new("test", id);
+    let owned = || Op::DeleteOwned { owner: Owner::new("user", "x") };
+    done(store, vec![insert("a", "old", LONG, &["x"]), insert("b", "old", LONG, &["x", "y"])]).await;
+    done(
+        store,
+        vec![
+            insert("c", "1", LONG, &["x"]),
+            Op::Update { key: key("b"), expected: 1, value: b"changed".to_vec(), ttl: Some(LONG) },
+            owned(),
+            insert("b", "new", LONG, &["x"]),
+            insert("d", "1", LONG, &["x"]),
+            Op::Claim { key: key("d"), note: b"noted".to_vec() },
+            Op::Update { key: key("d"), expected: 1, value: b"2".to_vec(), ttl: None },
+            Op::Delete { key: key("b") },
+            insert("b", "newest", LONG, &["x"]),
+        ],
+    )
+    .await;
+    let found = store.get_many(&["a", "b", "c", "d"].map(key)).await.unwrap();
+    let values: Vec<_> = found.iter().map(|kept| kept.as_ref().map(|kept| kept.value.as_slice())).collect();
+    assert_eq!(values, [None, Some(&b"newest"[..]), None, Some(&b"2"[..])]);
+    let claimed = found[3].as_ref().unwrap();
+    assert_eq!((claimed.version, claimed.note.as_slice(), claimed.claimed_for.is_some()), (2, &b"noted"[..], true));
+    let left = store.list(&Owner::new("user", "y"), None, 9).await.unwrap();
+    assert!(left.is_empty(), "a new entry under an old key has the new one's owners");
+    assert_eq!(store.list(&Owner::new("user", "x"), None, 9).await.unwrap().len(), 2);
 }
 
 pub async fn deleting_an_owner_deletes_all_his_entries_and_nobody_elses(store: &dyn ExpiringStore) {

@@ -4,6 +4,9 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod mongo;
+mod mongo_batch;
+mod redis;
 mod sqlite;
 mod typed;
 
@@ -13,8 +16,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{Sqlite, StoreError, StoreUrl};
+use crate::store::{Mongo, Redis, Sqlite, StoreError, StoreUrl};
 
+pub use mongo::MongoExpiring;
+pub use redis::RedisExpiring;
 pub use sqlite::SqliteExpiring;
 pub use typed::{Expiring, Held};
 
@@ -112,19 +117,33 @@ pub trait ExpiringStore: Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
-/// The store a URL names. Expired entries are removed in the background for as long as the store is held.
-pub async fn open(url: &StoreUrl) -> Result<Arc<dyn ExpiringStore>, StoreError> {
+/// The store a URL names. `name` is the database, or the prefix of keys, where the URL has none: a service's own. Expired
+/// entries are removed in the background for as long as the store is held.
+pub async fn open(url: &StoreUrl, name: &str) -> Result<Arc<dyn ExpiringStore>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(on_sqlite(Sqlite::open(path)?)?),
-        other => {
-            Err(StoreError::Unavailable(format!("{} can't hold short-lived entries in this version", other.scheme())))
-        }
+        StoreUrl::Sqlite(path) => on_sqlite(Sqlite::open(path)?),
+        StoreUrl::Mongo(url) => on_mongo(Mongo::connect(url, name).await?).await,
+        StoreUrl::Redis(url) => Ok(on_redis(Redis::new(url, name)?)),
     }
 }
 
 /// The same in a file that is already open.
 pub fn on_sqlite(file: Sqlite) -> Result<Arc<dyn ExpiringStore>, StoreError> {
-    let store: Arc<dyn ExpiringStore> = Arc::new(SqliteExpiring::new(file)?);
+    Ok(swept(SqliteExpiring::new(file)?))
+}
+
+/// The same in a database that is connected to. The server removes what expired.
+pub async fn on_mongo(mongo: Mongo) -> Result<Arc<dyn ExpiringStore>, StoreError> {
+    Ok(Arc::new(MongoExpiring::new(mongo).await?))
+}
+
+/// The same on a Redis server, which need not answer yet.
+pub fn on_redis(redis: Redis) -> Arc<dyn ExpiringStore> {
+    swept(RedisExpiring::new(redis))
+}
+
+fn swept(store: impl ExpiringStore + 'static) -> Arc<dyn ExpiringStore> {
+    let store: Arc<dyn ExpiringStore> = Arc::new(store);
     let held = Arc::downgrade(&store);
     actix_rt::spawn(async move {
         loop {
@@ -142,5 +161,5 @@ pub fn on_sqlite(file: Sqlite) -> Result<Arc<dyn ExpiringStore>, StoreError> {
             }
         }
     });
-    Ok(store)
+    store
 }

@@ -1,8 +1,14 @@
 //! Where state lives, chosen by URL; and what can go wrong there.
 
+pub mod mongo;
+mod redis;
+#[cfg(any(test, feature = "conformance"))]
+pub mod servers;
 pub mod sqlite;
 mod url;
 
+pub use mongo::Mongo;
+pub use redis::Redis;
 pub use sqlite::Sqlite;
 pub use url::{StoreUrl, StoreUrlError};
 

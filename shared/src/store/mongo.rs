@@ -1,0 +1,275 @@
+//! A MongoDB deployment: how it is reached, how long it may take, and what its errors mean.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bson::doc;
+use bson::raw::RawDocument;
+use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, TransactionOptions, WriteConcern};
+use mongodb::{Client, ClientSession, Collection, Database};
+
+use super::StoreError;
+use crate::Secret;
+use crate::random::random_bytes;
+
+/// For a connection, and for a server that takes writes to be known.
+const REACHED_WITHIN: Duration = Duration::from_secs(2);
+/// For a call, all its repetitions included.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// Connections at the same time, unless the URL says otherwise (`maxPoolSize`).
+const POOL: u32 = 64;
+/// The longest pause before a transaction that met another one is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The codes of a unique index's refusal.
+const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
+/// MaxTimeMSExpired, ExceededTimeLimit.
+const TOO_SLOW: [i32; 2] = [50, 262];
+const WRITE_CONFLICT: i32 = 112;
+
+/// One database, cheap to clone. Every call is limited in time by [`Mongo::call`]: the driver itself waits for an answer without
+/// end.
+#[derive(Clone)]
+pub struct Mongo {
+    database: Database,
+    limit: Duration,
+    transactions: bool,
+}
+
+/// Steps that are one transaction. Run again from the start when another transaction was in the way.
+#[async_trait]
+pub trait Work: Send + Sync {
+    type Answer: Send;
+
+    async fn run(&self, session: &mut ClientSession) -> Result<End<Self::Answer>, Error>;
+}
+
+/// How a transaction ends.
+pub enum End<T> {
+    Commit(T),
+    /// Nothing of it happened.
+    Abort(T),
+}
+
+impl Mongo {
+    /// Connects to the deployment. `database` is the one to use where the URL names none.
+    pub async fn connect(url: &Secret, database: &str) -> Result<Self, StoreError> {
+        // The driver's message may repeat a part of the password.
+        let unreadable = |_| {
+            StoreError::Unavailable(
+                "the mongodb URL can't be read: see that user and password are percent-encoded and all options known"
+                    .to_owned(),
+            )
+        };
+        let mut options = ClientOptions::parse(url.expose()).await.map_err(unreadable)?;
+        options.app_name.get_or_insert_with(|| "evergate".to_owned());
+        options.connect_timeout.get_or_insert(REACHED_WITHIN);
+        options.server_selection_timeout.get_or_insert(REACHED_WITHIN);
+        options.max_pool_size.get_or_insert(POOL);
+        // What was acknowledged survives the loss of a server (X-025, decisions 10).
+        let concern = options.write_concern.get_or_insert_with(WriteConcern::default);
+        concern.w.get_or_insert(Acknowledgment::Majority);
+        concern.journal.get_or_insert(true);
+        concern.w_timeout.get_or_insert(ANSWERED_WITHIN);
+        let database = options.default_database.clone().unwrap_or_else(|| database.to_owned());
+        let database = Client::with_options(options).map_err(unreadable)?.database(&database);
+        let mut mongo = Self { database, limit: ANSWERED_WITHIN, transactions: false };
+        let hello = mongo.call(mongo.database.run_command(doc! { "hello": 1 })).await?;
+        mongo.transactions = hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        Ok(mongo)
+    }
+
+    /// The same with another limit for each call.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Whether it has transactions: a standalone server has none.
+    pub fn has_transactions(&self) -> bool {
+        self.transactions
+    }
+
+    /// For what can't do without transactions.
+    pub fn require_transactions(self) -> Result<Self, StoreError> {
+        if self.transactions {
+            return Ok(self);
+        }
+        let told = "this MongoDB server is a standalone one and so has no transactions: start it as a replica set, of one \
+                    server if need be";
+        Err(StoreError::Unavailable(told.to_owned()))
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        self.database.collection(name)
+    }
+
+    /// How long a call may take.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Awaits an answer of the driver for as long as a call may take.
+    pub async fn call<T>(&self, call: impl IntoFuture<Output = Result<T, Error>>) -> Result<T, StoreError> {
+        self.limited(async { Ok(call.await?) }).await
+    }
+
+    /// The same for several calls, with their own errors.
+    pub async fn limited<T, E: From<StoreError>>(&self, calls: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        tokio::time::timeout(self.limit, calls).await.unwrap_or_else(|_| {
+            let told = format!("MongoDB did not answer within {} s", self.limit.as_secs_f32());
+            Err(StoreError::Unavailable(told).into())
+        })
+    }
+
+    /// Does the work as one transaction: all or nothing, acknowledged by a majority.
+    pub async fn transaction<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+        self.limited(self.attempts(work)).await
+    }
+
+    async fn attempts<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+        let mut session = self.database.client().start_session().await?;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let started = Instant::now();
+            // The write concern is the client's. A transaction reads one state of the data throughout.
+            let options =
+                TransactionOptions::builder().read_concern(ReadConcern::snapshot()).max_commit_time(self.limit).build();
+            session.start_transaction().with_options(options).await?;
+            let met = match work.run(&mut session).await {
+                Ok(End::Commit(answer)) => match commit(&mut session).await {
+                    Ok(()) => return Ok(answer),
+                    Err(error) => error,
+                },
+                Ok(End::Abort(answer)) => {
+                    // What can't be told to end ends by itself.
+                    session.abort_transaction().await.ok();
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    session.abort_transaction().await.ok();
+                    error
+                }
+            };
+            if !is_transient(&met) {
+                return Err(met.into());
+            }
+            log::debug!("a transaction is tried again after {:?}: {}", started.elapsed(), told(&met));
+            tokio::time::sleep(pause.mul_f32(f32::from(random_bytes::<1>()[0]) / 255.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether a server that takes writes answers; for /readyz.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let hello = self.call(self.database.run_command(doc! { "hello": 1 })).await?;
+        match hello.get_bool("isWritablePrimary") {
+            Ok(true) => Ok(()),
+            _ => Err(StoreError::Unavailable("this MongoDB server takes no writes".to_owned())),
+        }
+    }
+}
+
+async fn commit(session: &mut ClientSession) -> Result<(), Error> {
+    loop {
+        match session.commit_transaction().await {
+            // Whether it was committed is not known; asking again is harmless.
+            Err(error)
+                if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
+                    && !code(&error).is_some_and(|code| TOO_SLOW.contains(&code)) => {}
+            other => return other,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn is_transient(error: &Error) -> bool {
+    error.contains_label(TRANSIENT_TRANSACTION_ERROR) || code(error) == Some(WRITE_CONFLICT)
+}
+
+/// The server's code.
+pub fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
+        ErrorKind::InsertMany(error) => match (&error.write_errors, &error.write_concern_error) {
+            (Some(errors), _) if !errors.is_empty() => Some(errors[0].code),
+            (_, Some(error)) => Some(error.code),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A unique index's refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The first path of the index.
+    pub field: String,
+    /// Which document of an insertion of many.
+    pub index: usize,
+}
+
+/// The unique index that refused a write, if that is what went wrong.
+pub fn duplicate(error: &Error) -> Option<Duplicate> {
+    let (index, message) = match &*error.kind {
+        ErrorKind::Command(error) if DUPLICATE_KEY.contains(&error.code) => (0, &error.message),
+        ErrorKind::Write(WriteFailure::WriteError(error)) if DUPLICATE_KEY.contains(&error.code) => (0, &error.message),
+        ErrorKind::InsertMany(error) => {
+            let first = error.write_errors.as_ref()?.first()?;
+            DUPLICATE_KEY.contains(&first.code).then_some((first.index, &first.message))?
+        }
+        _ => return None,
+    };
+    let field = error.server_response().and_then(|response| told_field(response)).or_else(|| {
+        // "E11000 duplicate key error collection: db.people index: email_1 dup key: { email: \"…\" }"
+        let (_, key) = message.split_once("dup key: {")?;
+        Some(key.split(':').next()?.trim().trim_matches('"').to_owned())
+    });
+    Some(Duplicate { field: field.filter(|field| !field.is_empty()).unwrap_or_else(|| "_id".to_owned()), index })
+}
+
+fn told_field(response: &RawDocument) -> Option<String> {
+    let of = |document: &RawDocument| {
+        let pattern = document.get_document("keyPattern").ok()?;
+        let (field, _) = pattern.iter().next()?.ok()?;
+        Some(field.as_str().to_owned())
+    };
+    of(response).or_else(|| {
+        let first = response.get_array("writeErrors").ok()?.into_iter().next()?.ok()?;
+        of(first.as_document()?)
+    })
+}
+
+/// What went wrong, without the documents that the driver's own text may repeat.
+fn told(error: &Error) -> String {
+    match &*error.kind {
+        ErrorKind::Command(error) => format!("{} ({})", error.code_name, error.code),
+        ErrorKind::Write(_) | ErrorKind::InsertMany(_) => {
+            format!("a write failed ({})", code(error).unwrap_or_default())
+        }
+        other => other.to_string(),
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        if let Some(Duplicate { field, .. }) = duplicate(&error) {
+            return StoreError::Conflict { field };
+        }
+        if code(&error).is_some_and(|code| TOO_SLOW.contains(&code)) {
+            return StoreError::Deadline;
+        }
+        match &*error.kind {
+            ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => StoreError::Corrupt(told(&error)),
+            _ => StoreError::Unavailable(told(&error)),
+        }
+    }
+}
