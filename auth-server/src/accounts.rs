@@ -6,6 +6,7 @@ use shared::store::StoreError;
 use shared::{Secret, oauth::Scopes};
 
 use crate::app::App;
+use crate::audit::Event;
 use crate::client::Client;
 use crate::client_metadata::{ClientMetadata, MetadataFault};
 use crate::passwords::{self, Busy, WeakPassword};
@@ -69,7 +70,11 @@ pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUser
     let NewPassword { hash, generated } = hash_password(app, new.password).await?;
     user.password_hash = Some(hash);
     match app.users.insert(&user, &[]).await {
-        Ok(()) => Ok(CreatedUser { user, generated }),
+        Ok(()) => {
+            // What strangers tried in this name before it was anybody's is not to be held against its owner.
+            app.attempts.forget(&user.username).await.map_err(NewUserFault::Store)?;
+            Ok(CreatedUser { user, generated })
+        }
         Err(StoreError::Conflict { .. }) => Err(NewUserFault::Taken),
         Err(error) => Err(NewUserFault::Store(error)),
     }
@@ -95,6 +100,15 @@ pub async fn hash_password(app: &App, password: Option<Secret>) -> Result<NewPas
         }
     };
     Ok(NewPassword { hash: app.passwords.hash(password).await?, generated })
+}
+
+/// Opens an account that too many failures in a row closed (F-043), and forgets what makes its sign-ins wait. `event`, an
+/// [`AccountReopened`](crate::audit::EventKind::AccountReopened), says who does it; what can't be noted isn't done (F-065). `false`: it was not closed.
+pub async fn reopen(app: &App, user: &User, event: Event) -> Result<bool, StoreError> {
+    let closed = app.attempts.is_closed(&user.username).await?;
+    app.audit.record(event.subject(&user.id)).await?;
+    app.attempts.forget(&user.username).await?;
+    Ok(closed)
 }
 
 /// A role is a word: it travels in lists separated by spaces.

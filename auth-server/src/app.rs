@@ -16,6 +16,8 @@ use crate::config::{Config, Lifetimes};
 use crate::directory::{self, ConsentStore};
 use crate::passwords::Passwords;
 use crate::scopes::KnownScopes;
+use crate::sign_in::Attempts;
+use crate::throttle::LocalLimit;
 use crate::token::client_auth::Failures;
 use crate::tokens::Tokens;
 use crate::users::Users;
@@ -39,6 +41,10 @@ pub struct App {
     pub state: Arc<dyn ExpiringStore>,
     /// Failed client authentications (B-036).
     pub client_failures: Failures,
+    /// Failed sign-ins (F-040).
+    pub attempts: Attempts,
+    /// Sessions of new browsers and authorization requests, which strangers can leave in the store.
+    pub openings: LocalLimit,
 }
 
 /// Why the parts can't be put together.
@@ -83,6 +89,8 @@ impl App {
             audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit)),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
             client_failures: Failures::new(&state),
+            attempts: Attempts::new(state.clone(), keys.clone(), config.throttle.clone()),
+            openings: LocalLimit::new(config.throttle.openings),
             passwords,
             sessions,
             transactions,

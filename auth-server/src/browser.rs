@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use shared::clock;
 use shared::expiring::Op;
 use shared::random::random_token;
+use shared::serve::client_ip;
 use shared::session::Session;
 use shared::store::StoreError;
 
 use crate::app::App;
+use crate::error_page::PageError;
 use crate::origin::Origin;
 use crate::state;
 use crate::user::User;
@@ -49,7 +51,7 @@ pub struct Visitor {
     /// Where the request came from.
     pub origin: Origin,
     /// To be set by the answer.
-    cookie: Option<Cookie<'static>>,
+    cookies: Vec<Cookie<'static>>,
 }
 
 /// What a sign-in came to.
@@ -69,19 +71,21 @@ impl Visitor {
             Some(signed_in) => app.users.find(&signed_in.user).await?.filter(|user| !user.disabled),
             None => None,
         };
-        Ok(Some(Self { session, user, origin: Origin::of(request), cookie: None }))
+        Ok(Some(Self { session, user, origin: Origin::of(request), cookies: Vec::new() }))
     }
 
     /// The request's visitor, or a new anonymous one.
-    pub async fn any(app: &App, request: &HttpRequest) -> Result<Self, StoreError> {
+    pub async fn any(app: &App, request: &HttpRequest) -> Result<Self, PageError> {
         let (visitor, created) = Self::or_new(app, request).await?;
         if let Some(op) = created {
+            app.openings.check(client_ip(request))?;
             state::apply_all(&*app.state, vec![op]).await?;
         }
         Ok(visitor)
     }
 
-    /// The same, with the step that keeps a new one still to be done, for a batch with others.
+    /// The same, with the step that keeps a new one still to be done, for a batch with others. Whoever keeps it counts it
+    /// among the [openings](App::openings).
     pub async fn or_new(app: &App, request: &HttpRequest) -> Result<(Self, Option<Op>), StoreError> {
         if let Some(known) = Self::known(app, request).await? {
             return Ok((known, None));
@@ -92,7 +96,7 @@ impl Visitor {
         if let Op::Insert { ttl, .. } = &mut op {
             *ttl = (*ttl).min(app.transactions.ttl());
         }
-        Ok((Self { session, user: None, origin: Origin::of(request), cookie: Some(cookie) }, Some(op)))
+        Ok((Self { session, user: None, origin: Origin::of(request), cookies: vec![cookie] }, Some(op)))
     }
 
     /// The same browser with `user` signed in, under a new session id (F-051). `user` is the account that was checked.
@@ -106,7 +110,7 @@ impl Visitor {
         let Some((session, cookie)) = rotated else { return Ok(SignIn::Ended) };
         // Whoever changes an account ends the sessions there are: this one may have come too late to be among them.
         let outdated = outdated(app, &user).await?;
-        let signed_in = Self { session, user: Some(user), origin: self.origin, cookie: Some(cookie) };
+        let signed_in = Self { session, user: Some(user), origin: self.origin, cookies: vec![cookie] };
         if !outdated {
             return Ok(SignIn::Done(signed_in));
         }
@@ -123,22 +127,28 @@ impl Visitor {
             app.sessions.end(&session).await?;
             return Ok(None);
         }
-        Ok(Some(Self { session, user: Some(user), origin: self.origin, cookie: Some(cookie) }))
+        Ok(Some(Self { session, user: Some(user), origin: self.origin, cookies: vec![cookie] }))
     }
 
     /// The same browser with nobody signed in, under a new session id; the old one is useless (C-091).
     pub async fn sign_out(self, app: &App) -> Result<Option<Self>, StoreError> {
         let data = BrowserSession { browser: self.session.data.browser.clone(), signed_in: None };
         let rotated = app.sessions.rotate(&self.session, data, Vec::new()).await?;
-        Ok(rotated.map(|(session, cookie)| Self { session, user: None, origin: self.origin, cookie: Some(cookie) }))
+        Ok(rotated.map(|(session, cookie)| Self { session, user: None, origin: self.origin, cookies: vec![cookie] }))
     }
 
-    /// The answer, with the cookie where there is a new one.
+    /// The same, told by `device` to be one that signed in before (F-042).
+    pub fn remembered_by(mut self, device: Cookie<'static>) -> Self {
+        self.cookies.push(device);
+        self
+    }
+
+    /// The answer, with the cookies where there are new ones.
     pub fn answer(self, mut response: HttpResponse) -> HttpResponse {
-        if let Some(cookie) = &self.cookie
-            && let Err(error) = response.add_cookie(cookie)
-        {
-            log::error!("the session cookie could not be set: {error}");
+        for cookie in &self.cookies {
+            if let Err(error) = response.add_cookie(cookie) {
+                log::error!("the cookie {} could not be set: {error}", cookie.name());
+            }
         }
         response
     }

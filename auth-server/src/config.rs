@@ -1,5 +1,7 @@
 //! The auth-server's settings; `config.toml` beside this crate shows every key with its default.
 
+mod passwords;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use shared::config::Settings;
 use shared::serve::ServerConfig;
 use shared::store::StoreUrl;
 use url::{Host, Url};
+
+pub use passwords::{PasswordConfig, ThrottleConfig};
 
 /// Everything the auth-server can be told. Unknown keys stop the start.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +43,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub lifetimes: Lifetimes,
     pub passwords: PasswordConfig,
+    pub throttle: ThrottleConfig,
 }
 
 /// In seconds; bounds as in the contract's table 0.2.
@@ -59,23 +64,6 @@ pub struct Lifetimes {
     pub audit: u64,
 }
 
-/// How passwords are hashed (F-001) and what a new one must be (F-010).
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PasswordConfig {
-    /// In characters.
-    pub minimum_length: usize,
-    pub maximum_length: usize,
-    /// argon2id: memory in KiB, passes, lanes.
-    pub memory_kib: u32,
-    pub passes: u32,
-    pub lanes: u32,
-    /// Hashes at the same time; 0: one per core but one, so that a flood of sign-ins leaves a core (decisions 25).
-    pub threads: usize,
-    /// Hashes that may wait; more are answered 503 (F-007).
-    pub queue: usize,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -93,6 +81,7 @@ impl Default for Config {
             server: ServerConfig { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), ..ServerConfig::default() },
             lifetimes: Lifetimes::default(),
             passwords: PasswordConfig::default(),
+            throttle: ThrottleConfig::default(),
         }
     }
 }
@@ -114,12 +103,6 @@ impl Default for Lifetimes {
             sso_absolute: 12 * HOUR,
             audit: 90 * DAY,
         }
-    }
-}
-
-impl Default for PasswordConfig {
-    fn default() -> Self {
-        Self { minimum_length: 15, maximum_length: 256, memory_kib: 19_456, passes: 2, lanes: 1, threads: 0, queue: 64 }
     }
 }
 
@@ -174,7 +157,8 @@ impl Settings for Config {
         }
         faults.extend(self.server.faults());
         faults.extend(self.lifetimes.faults(self.dev));
-        faults.extend(self.passwords.faults());
+        faults.extend(self.passwords.faults(self.dev));
+        faults.extend(self.throttle.faults(self.dev));
         faults
     }
 }
@@ -207,31 +191,6 @@ impl Lifetimes {
         }
         if self.sso_idle > self.sso_absolute {
             faults.push("lifetimes.sso_idle: must not be longer than sso_absolute".to_owned());
-        }
-        faults
-    }
-}
-
-impl PasswordConfig {
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.minimum_length < 8 {
-            faults.push("passwords.minimum_length: at least 8".to_owned());
-        }
-        if self.maximum_length < 64.max(self.minimum_length) || self.maximum_length > 1024 {
-            faults.push("passwords.maximum_length: 64 to 1024, and not below minimum_length".to_owned());
-        }
-        // The pairs of OWASP's cheat sheet: as much work with less memory and more passes.
-        let equivalent = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
-        if !equivalent.iter().any(|(memory, passes)| self.memory_kib >= *memory && self.passes >= *passes) {
-            faults
-                .push("passwords: memory_kib and passes are weaker than 19456 and 2 or an equivalent pair".to_owned());
-        }
-        if self.memory_kib > 1 << 20 || self.passes > 16 || !(1..=16).contains(&self.lanes) {
-            faults.push("passwords: at most 1048576 memory_kib, 16 passes and 16 lanes".to_owned());
-        }
-        if self.queue == 0 {
-            faults.push("passwords.queue: at least 1".to_owned());
         }
         faults
     }
@@ -363,13 +322,6 @@ mod tests {
         }
         assert_eq!(faults(&format!("{BASE}dev = true\n[lifetimes]\ncode = 1\naccess = 1")), Vec::<String>::new());
         assert!(!faults(&format!("{BASE}dev = true\n[lifetimes]\ncode = 0")).is_empty());
-    }
-
-    /// F-001: hashing weaker than the default or its equivalents is refused.
-    #[test]
-    fn weak_hashing_stops_the_start() {
-        assert!(!faults(&format!("{BASE}[passwords]\nmemory_kib = 1024")).is_empty());
-        assert_eq!(faults(&format!("{BASE}[passwords]\nmemory_kib = 9216\npasses = 4")), Vec::<String>::new());
     }
 
     /// the file that shows every key shows its real default.

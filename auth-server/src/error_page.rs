@@ -18,6 +18,8 @@ use crate::authorize::request::PageFault;
 use crate::authorize::respond::see_other;
 use crate::client::Client;
 use crate::form::FormError;
+use crate::throttle::{Crowded, WINDOW};
+use crate::users::AuthenticateError;
 
 /// Where a page leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,6 +71,9 @@ pub enum PageError {
     MethodNotAllowed(&'static str),
     #[error("the form can't be read: {0}")]
     Unreadable(FormError),
+    /// Too many sign-ins were opened from this network, and each of them is kept for a while.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
     /// Try again later.
     #[error("{0}")]
     Unavailable(String),
@@ -85,6 +90,15 @@ impl From<FormError> for PageError {
 impl From<ParameterError> for PageError {
     fn from(error: ParameterError) -> Self {
         PageError::Unreadable(error.into())
+    }
+}
+
+impl From<AuthenticateError> for PageError {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Store(error) => error.into(),
+            AuthenticateError::Busy(busy) => PageError::Unavailable(busy.to_string()),
+        }
     }
 }
 
@@ -121,6 +135,7 @@ impl PageError {
             PageError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             PageError::Unreadable(FormError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             PageError::Unreadable(_) => StatusCode::BAD_REQUEST,
+            PageError::Crowded(_) => StatusCode::TOO_MANY_REQUESTS,
             PageError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             PageError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -151,11 +166,16 @@ impl PageError {
                 .push(WayOn { href: format!("{}/", app.config.root()), label: "Go to the start page".to_owned() });
         }
         let mut response = app.pages.respond(status, "error.html", &shown, &Policy::default());
-        if let PageError::MethodNotAllowed(allow) = self {
+        if let PageError::MethodNotAllowed(allow) = &self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, RETRY.as_secs().into());
+        let retry_after = match self {
+            PageError::Unavailable(_) => Some(RETRY),
+            PageError::Crowded(_) => Some(WINDOW),
+            _ => None,
+        };
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
         }
         response
     }
@@ -235,6 +255,11 @@ impl PageError {
                     "Open the page again and repeat what you wanted to do.",
                 )
             },
+            PageError::Crowded(_) => page(
+                "Too many sign-ins were opened",
+                "So many sign-ins were opened from your network within a minute that this one has to wait.",
+                "Try again in a minute.",
+            ),
             PageError::Unavailable(_) => page(
                 "Please try again in a moment",
                 "The service is busy or can't reach its data right now.",

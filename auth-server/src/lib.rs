@@ -39,6 +39,7 @@ mod revoke;
 mod routes;
 pub mod scope;
 pub mod scopes;
+pub mod sign_in;
 mod state;
 mod throttle;
 mod token;

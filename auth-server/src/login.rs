@@ -1,5 +1,7 @@
 //! GET and POST /login: who somebody is.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,8 +18,9 @@ use crate::browser_form;
 use crate::directory::Replaced;
 use crate::error_page::PageError;
 use crate::purpose::Purpose;
+use crate::sign_in::{self, Answer, By, Marks};
 use crate::user::User;
-use crate::users::{AuthenticateError, Authentication, Refusal};
+use crate::users::{AuthenticateError, Refusal};
 
 /// The one thing a failed sign-in tells, whatever the cause (F-020, G-005).
 const WRONG: &str = "User name or password is wrong.";
@@ -31,6 +34,8 @@ struct Shown<'a> {
     error: &'a str,
     /// The error concerns the fields.
     wrong: bool,
+    /// Waiting may not be enough.
+    throttled: bool,
 }
 
 #[derive(Serialize)]
@@ -42,6 +47,7 @@ struct Login<'a> {
     username: &'a str,
     error: &'a str,
     wrong: bool,
+    throttled: bool,
     /// What the address bar should show.
     host: &'a str,
 }
@@ -56,6 +62,7 @@ fn page(app: &App, visitor: Visitor, purpose: &Purpose, status: StatusCode, show
         username: shown.username,
         error: shown.error,
         wrong: shown.wrong,
+        throttled: shown.throttled,
         host: origin.split_once("://").map_or(origin.as_str(), |(_, host)| host),
     };
     let response = app.pages.respond(status, "login.html", &data, &purpose.policy());
@@ -100,47 +107,67 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
         if visitor.user.is_some() {
             return Ok(see_other(&purpose.onward(app)));
         }
-        let shown = Shown { username, error: STALE, wrong: false };
+        let shown = Shown { username, error: STALE, ..Shown::default() };
         return Ok(page(app, visitor, &purpose, StatusCode::FORBIDDEN, &shown));
     }
     let password = Secret::new(form.one("password")?.unwrap_or_default());
-    let user = match app.users.authenticate(username, password).await {
-        Ok(Authentication::Accepted { user, set_anew }) => {
+    let by = By::Page(&Marks::of(app, request));
+    let user = match sign_in::check(app, &visitor.origin, by, username, password).await {
+        Ok(Answer::Accepted { user, set_anew }) => {
             if set_anew {
                 to_be_changed(app, user).await?
             } else {
                 user
             }
         }
-        Ok(Authentication::Refused(refusal)) => return Ok(wrong(app, visitor, &purpose, username, refusal).await),
-        Err(AuthenticateError::Busy(_)) => {
-            let shown = Shown { username, error: BUSY, wrong: false };
-            let mut response = page(app, visitor, &purpose, StatusCode::SERVICE_UNAVAILABLE, &shown);
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
-            return Ok(response);
+        Ok(Answer::Refused) => return Ok(wrong(app, visitor, &purpose, username)),
+        Ok(Answer::Throttled { retry_after }) => {
+            return Ok(later(app, visitor, &purpose, username, &Later::Throttled(retry_after)));
         }
+        Err(AuthenticateError::Busy(_)) => return Ok(later(app, visitor, &purpose, username, &Later::Busy)),
         Err(AuthenticateError::Store(error)) => return Err(error.into()),
     };
     let onward = if user.must_change { purpose.by_way_of(app, "account/password") } else { purpose.onward(app) };
+    let device = sign_in::remember_device(app, request, &user);
     let id = user.id.clone();
     match visitor.sign_in(app, user).await? {
         SignIn::Done(signed_in) => {
             let event = Event::new(EventKind::LoginSucceeded).own(&id).sent_from(&signed_in.origin);
             app.audit.note(event).await;
-            Ok(signed_in.answer(see_other(&onward)))
+            Ok(signed_in.remembered_by(device).answer(see_other(&onward)))
         }
         SignIn::Outdated(visitor) => {
             let refusal = Refusal { user: Some(id), reason: "account_changed" };
-            Ok(wrong(app, visitor, &purpose, username, refusal).await)
+            app.audit.note(Event::login_failed(&refusal).sent_from(&visitor.origin)).await;
+            Ok(wrong(app, visitor, &purpose, username))
         }
         // Ended from elsewhere while the password was checked.
         SignIn::Ended => Err(Forged::Token.into()),
     }
 }
 
-async fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str, refusal: Refusal) -> HttpResponse {
-    app.audit.note(Event::login_failed(&refusal).sent_from(&visitor.origin)).await;
-    let shown = Shown { username, error: WRONG, wrong: true };
+/// Why a sign-in was not tried.
+enum Later {
+    /// Too many failed, from here or in this name (F-041).
+    Throttled(Duration),
+    /// Too many are tried at the same time (F-007).
+    Busy,
+}
+
+/// The same page for any name, the name kept (G-006).
+fn later(app: &App, visitor: Visitor, purpose: &Purpose, username: &str, why: &Later) -> HttpResponse {
+    let (status, message, seconds) = match why {
+        Later::Throttled(wait) => (StatusCode::TOO_MANY_REQUESTS, sign_in::throttled_message(*wait), wait.as_secs()),
+        Later::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned(), 2),
+    };
+    let shown = Shown { username, error: &message, throttled: status == StatusCode::TOO_MANY_REQUESTS, wrong: false };
+    let mut response = page(app, visitor, purpose, status, &shown);
+    response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
+    response
+}
+
+fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str) -> HttpResponse {
+    let shown = Shown { username, error: WRONG, wrong: true, throttled: false };
     let mut response = page(app, visitor, purpose, StatusCode::UNAUTHORIZED, &shown);
     // The field belongs to this status (RFC 9110 15.5.2); no browser opens a prompt for this scheme.
     let challenge = HeaderValue::from_static("Form realm=\"sign-in\"");

@@ -2,6 +2,7 @@
 //! time (F-001 to F-007).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -41,6 +42,14 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being checked")]
 pub struct Busy;
+
+/// What a check came to.
+#[derive(Debug)]
+pub struct Checked {
+    pub verdict: Verdict,
+    /// When its turn came, after whatever wait for others.
+    pub began: Instant,
+}
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,10 +104,14 @@ impl Passwords {
     }
 
     /// Checks `password` against `stored`; the same work is done where nothing is stored (F-021).
-    pub async fn verify(&self, stored: Option<&str>, password: Secret) -> Result<Verdict, Busy> {
+    pub async fn verify(&self, stored: Option<&str>, password: Secret) -> Result<Checked, Busy> {
         let inner = self.inner.clone();
         let stored = stored.map(str::to_owned);
-        self.run(move || inner.verify(stored.as_deref(), &password)).await
+        self.run(move || {
+            let began = Instant::now();
+            Checked { verdict: inner.verify(stored.as_deref(), &password), began }
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {

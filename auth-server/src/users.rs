@@ -1,6 +1,7 @@
 //! Accounts in use: signing in by password, and changes that take issued tokens along.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use shared::Secret;
 use shared::expiring::{ExpiringStore, Op};
@@ -8,7 +9,7 @@ use shared::store::StoreError;
 
 use crate::audit::Event;
 use crate::directory::{Page, Replaced, UserStore};
-use crate::passwords::{Busy, Passwords, Renewal, Verdict};
+use crate::passwords::{Busy, Checked, Passwords, Renewal, Verdict};
 use crate::state;
 use crate::user::{User, username};
 
@@ -23,10 +24,17 @@ pub struct Users {
     passwords: Passwords,
 }
 
+/// What a name and a password came to.
+pub struct Authentication {
+    pub found: Found,
+    /// When the work began that is the same for all, after whatever wait for its turn.
+    pub began: Instant,
+}
+
 /// The answer to a name and a password.
-pub enum Authentication {
+pub enum Found {
     /// `set_anew`: the stored hash saw only a part of the password (F-004).
-    Accepted { user: User, set_anew: bool },
+    Right { user: User, set_anew: bool },
     /// Which reason it was is for the audit log, and nobody else's business (F-020).
     Refused(Refusal),
 }
@@ -53,19 +61,23 @@ impl Users {
         Self { store, state, passwords }
     }
 
-    /// Checks a password; the login page and the password grant both come here. The work is the same whether or not the
-    /// account exists (F-021). Whether the account [must change](User::must_change) its password is the caller's business. `user.version` is the one that was
-    /// checked, so that the caller can see whether the account changed since.
-    pub async fn authenticate(&self, name: &str, password: Secret) -> Result<Authentication, AuthenticateError> {
+    /// Checks a password: a step of [`crate::sign_in::check`], which slows guessing. The work is the same whether or not the
+    /// account exists (F-021). Whether the account [must change](User::must_change) its password is the caller's business.
+    /// The account's version is the one that was checked, so that the caller can see whether it changed since.
+    pub(crate) async fn authenticate(&self, name: &str, password: Secret) -> Result<Authentication, AuthenticateError> {
         let name = username(name).ok();
+        let mut first = None;
         for _ in 0..ATTEMPTS {
             let user = match &name {
                 Some(name) => self.store.find_by_username(name).await?,
                 None => None,
             };
             let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-            let verdict = self.passwords.verify(stored, password.clone()).await?;
-            let refused = |user: Option<String>, reason| Ok(Authentication::Refused(Refusal { user, reason }));
+            let Checked { verdict, began } = self.passwords.verify(stored, password.clone()).await?;
+            let began = *first.get_or_insert(began);
+            let refused = |user: Option<String>, reason| {
+                Ok(Authentication { found: Found::Refused(Refusal { user, reason }), began })
+            };
             let Some(mut user) = user else { return refused(None, "unknown_user") };
             let Verdict::Right(renewal) = verdict else { return refused(Some(user.id), "wrong_password") };
             if user.disabled {
@@ -79,7 +91,7 @@ impl Users {
                 }
                 user.version += 1;
             }
-            return Ok(Authentication::Accepted { user, set_anew });
+            return Ok(Authentication { found: Found::Right { user, set_anew }, began });
         }
         Err(Busy.into())
     }

@@ -1,6 +1,7 @@
 //! GET and POST /account/password: a new password, wanted or demanded (F-013, F-014).
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use shared::Secret;
@@ -13,8 +14,9 @@ use crate::browser::Visitor;
 use crate::browser_form;
 use crate::directory::Replaced;
 use crate::error_page::PageError;
-use crate::passwords::{self, Verdict};
+use crate::passwords;
 use crate::purpose::Purpose;
+use crate::sign_in::{self, Answer, By, Marks};
 
 const WRONG: &str = "This is not your present password.";
 const SAME: &str = "Choose a password that differs from the present one.";
@@ -76,16 +78,24 @@ pub async fn submit(app: web::Data<App>, request: HttpRequest, body: web::Payloa
 async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Result<HttpResponse, PageError> {
     let (visitor, form) = browser_form::checked(app, request, body).await?;
     let purpose = Purpose::of(app, &form, &visitor).await?;
-    let Some(mut user) = visitor.user.clone() else {
+    let Some(user) = visitor.user.clone() else {
         return Ok(see_other(&purpose.by_way_of(app, "login")));
     };
     let refused = |faults: Faults<'_>| Ok(page(app, &visitor, &purpose, StatusCode::BAD_REQUEST, &faults));
     let busy = |busy: passwords::Busy| PageError::Unavailable(busy.to_string());
     let current = Secret::new(form.one("current")?.unwrap_or_default());
     let new = Secret::new(form.one("new")?.unwrap_or_default());
-    if app.passwords.verify(user.password_hash.as_deref(), current.clone()).await.map_err(busy)? == Verdict::Wrong {
-        return refused(Faults { current: WRONG, ..Faults::default() });
-    }
+    let by = By::Page(&Marks::of(app, request));
+    let mut user = match sign_in::check(app, &visitor.origin, by, &user.username, current.clone()).await? {
+        Answer::Accepted { user: checked, .. } if checked.id == user.id => checked,
+        Answer::Throttled { retry_after } => {
+            let faults = Faults { current: &sign_in::throttled_message(retry_after), ..Faults::default() };
+            let mut response = page(app, &visitor, &purpose, StatusCode::TOO_MANY_REQUESTS, &faults);
+            response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
+            return Ok(response);
+        }
+        _ => return refused(Faults { current: WRONG, ..Faults::default() }),
+    };
     if let Err(weak) = passwords::check_new(&new, &app.config.passwords) {
         return refused(Faults { new: &weak.to_string(), ..Faults::default() });
     }

@@ -44,6 +44,10 @@ kinds! {
     LoginFailed "login_failed" Failure,
     /// Too many failures: nothing was tried (F-041).
     LoginThrottled "login_throttled" Failure,
+    /// So many sign-ins failed in a row that the account is closed to browsers that never signed in to it (F-043).
+    AccountClosed "account_closed" Success,
+    /// An administrator opened it again.
+    AccountReopened "account_reopened" Success,
     LoggedOut "logged_out" Success,
     /// By the person himself (F-013).
     PasswordChanged "password_changed" Success,

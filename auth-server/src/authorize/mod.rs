@@ -26,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 use shared::expiring::{Applied, Op};
 use shared::form::{ParameterError, Parameters};
 use shared::oauth::{ErrorCode, Scopes};
+use shared::serve::client_ip;
 use shared::store::StoreError;
 
 use self::next_step::{Step, next_step};
@@ -53,6 +54,7 @@ pub async fn post(app: web::Data<App>, request: HttpRequest, body: web::Payload)
         let parameters = browser_form::fields(&request, body).await?;
         match read(&app, &parameters).await? {
             Read::Valid(wanted, _) => {
+                app.openings.check(client_ip(&request))?;
                 let target = wanted.target.clone();
                 let kept = async {
                     let (id, op) = transaction::begin_op(&app, wanted, None)?;
@@ -107,10 +109,7 @@ async fn begin(
         Read::Refused(refusal) => return Ok(with_error(&refusal, app.config.issuer.as_str())),
     };
     let target = wanted.target.clone();
-    Ok(match first_step(app, http, wanted, &client).await {
-        Ok(response) => response,
-        Err(error) => unavailable(app, target, &error),
-    })
+    first_step(app, http, wanted, &client).await.or_else(|error| failed(app, target, error))
 }
 
 /// The first step of a new request. It is only kept where a page must be shown.
@@ -119,7 +118,7 @@ async fn first_step(
     http: &HttpRequest,
     wanted: AuthorizationRequest,
     client: &Client,
-) -> Result<HttpResponse, StoreError> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, created) = Visitor::or_new(app, http).await?;
     let step = step(app, &wanted, client, &visitor).await?;
     let page = match step {
@@ -134,6 +133,7 @@ async fn first_step(
         }
         Step::Refuse => return Ok(with_error(&refused(wanted.target), app.config.issuer.as_str())),
     };
+    app.openings.check(client_ip(http))?;
     let (id, kept) = transaction::begin_op(app, wanted, Some(visitor.session.data.browser.clone()))?;
     state::apply_all(&*app.state, created.into_iter().chain([kept]).collect()).await?;
     Ok(visitor.answer(see_other(&page_url(app, page, &id))))

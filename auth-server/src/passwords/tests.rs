@@ -10,7 +10,7 @@ fn secret(text: &str) -> Secret {
 }
 
 async fn right(passwords: &Passwords, stored: &str, text: &str) -> bool {
-    matches!(passwords.verify(Some(stored), secret(text)).await.unwrap(), Verdict::Right(_))
+    matches!(passwords.verify(Some(stored), secret(text)).await.unwrap().verdict, Verdict::Right(_))
 }
 
 /// F-001, F-005: argon2id with the configured parameters and a random salt, over the whole password.
@@ -22,7 +22,7 @@ async fn a_new_hash_is_argon2id_over_the_whole_password() {
     assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
     assert_ne!(stored, passwords.hash(secret(&format!("{long}a"))).await.unwrap());
     assert_eq!(
-        passwords.verify(Some(&stored), secret(&format!("{long}a"))).await.unwrap(),
+        passwords.verify(Some(&stored), secret(&format!("{long}a"))).await.unwrap().verdict,
         Verdict::Right(Renewal::Keep)
     );
     assert!(!right(&passwords, &stored, &format!("{long}b")).await);
@@ -43,7 +43,8 @@ async fn weaker_and_older_hashes_are_upgraded_by_the_right_password() {
         olds.push(parts.format_for_version(version));
     }
     for old in olds {
-        let Verdict::Right(Renewal::Store(new)) = passwords.verify(Some(&old), secret(text)).await.unwrap() else {
+        let Verdict::Right(Renewal::Store(new)) = passwords.verify(Some(&old), secret(text)).await.unwrap().verdict
+        else {
             panic!("{old} was not upgraded")
         };
         assert!(new.starts_with("$argon2id$v=19$m=19456,t=2") && right(&passwords, &new, text).await);
@@ -57,7 +58,7 @@ async fn a_password_longer_than_bcrypt_sees_must_be_set_anew() {
     let passwords = passwords();
     let long = "ä".repeat(50);
     let old = bcrypt::hash(&long, 4).unwrap();
-    let verdict = passwords.verify(Some(&old), secret(&long)).await.unwrap();
+    let verdict = passwords.verify(Some(&old), secret(&long)).await.unwrap().verdict;
     assert_eq!(verdict, Verdict::Right(Renewal::SetAnew));
     assert!(right(&passwords, &old, &format!("{}x", "ä".repeat(36))).await);
     assert!(!right(&passwords, &old, &"ä".repeat(35)).await);
@@ -85,7 +86,7 @@ async fn without_a_hash_no_password_is_right() {
     let passwords = passwords();
     let stored = passwords.hash(secret("a")).await.unwrap();
     for (stored, text) in [(None, "a"), (None, ""), (Some(stored.as_str()), ""), (Some("$argon2id$nonsense"), "a")] {
-        assert_eq!(passwords.verify(stored, secret(text)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(passwords.verify(stored, secret(text)).await.unwrap().verdict, Verdict::Wrong);
     }
     assert!(read_argon2(&passwords.inner.dummy).is_some(), "the dummy costs what a real hash costs");
 }

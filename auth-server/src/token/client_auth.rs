@@ -158,7 +158,7 @@ impl Presented {
             right |= match &held.form {
                 SecretForm::Sha256(stored) => stored.matches(&digest),
                 SecretForm::Argon2id(stored) => {
-                    matches!(app.passwords.verify(Some(stored), secret.clone()).await?, Verdict::Right(_))
+                    matches!(app.passwords.verify(Some(stored), secret.clone()).await?.verdict, Verdict::Right(_))
                 }
             };
         }

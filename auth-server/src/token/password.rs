@@ -11,7 +11,7 @@ use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::grant::NewGrant;
-use crate::users::{Authentication, Refusal};
+use crate::sign_in::{self, Answer, By};
 
 pub struct Request<'a> {
     username: &'a str,
@@ -29,13 +29,11 @@ impl<'a> Request<'a> {
         if !client.flags.first_party {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client may not use this grant"));
         }
-        let user = match app.users.authenticate(self.username, self.password.clone()).await? {
-            // A password to be changed first can't be changed here (F-014).
-            Authentication::Accepted { user, .. } if !user.must_change => user,
-            Authentication::Accepted { user, .. } => {
-                return Err(refused(asking, &Refusal { user: Some(user.id), reason: "must_change_password" }).await);
-            }
-            Authentication::Refused(refusal) => return Err(refused(asking, &refusal).await),
+        let by = By::Client(&client.id);
+        let user = match sign_in::check(app, origin, by, self.username, self.password.clone()).await? {
+            Answer::Accepted { user, .. } => user,
+            Answer::Refused => return Err(OAuthError::invalid_grant()),
+            Answer::Throttled { retry_after } => return Err(OAuthError::Throttled { retry_after }),
         };
         let event = Event::new(EventKind::LoginSucceeded).own(&user.id).client(&client.id).sent_from(origin);
         app.audit.note_soon(event.reason(GrantType::Password.as_str())).await;
@@ -51,12 +49,6 @@ impl<'a> Request<'a> {
         };
         issue(asking, new, client.permits(GrantType::RefreshToken)).await
     }
-}
-
-async fn refused(asking: &Asking<'_>, refusal: &Refusal) -> OAuthError {
-    let event = Event::login_failed(refusal).client(&asking.client.id).sent_from(&asking.origin);
-    asking.app.audit.note(event).await;
-    OAuthError::invalid_grant()
 }
 
 /// As everywhere, but that scopes bound to a role are never given this way, and that an imported client may

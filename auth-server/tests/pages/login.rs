@@ -3,13 +3,8 @@
 use crate::support::{Answer, Browser, PASSWORD, Server, hidden};
 use crate::{answered, asking, fill_in, follow, is_error_page, is_page, open};
 
-async fn attempt(browser: &Browser, username: &str, password: &str) -> Answer {
-    let csrf = hidden(&browser.get("/oauth/login").await.body, "csrf");
-    browser.post("/oauth/login", &[("csrf", &csrf), ("username", username), ("password", password)]).await
-}
-
 /// A page without what differs by chance: the form's token and the user name.
-fn without_chance(answer: &Answer, username: &str) -> String {
+pub fn without_chance(answer: &Answer, username: &str) -> String {
     let csrf = hidden(&answer.body, "csrf");
     answer.body.replace(&csrf, "CSRF").replace(&format!("value=\"{username}\""), "value=\"NAME\"")
 }
@@ -34,7 +29,7 @@ async fn all_failed_sign_ins_look_the_same() {
         ("no\u{7}name", "wrong"),
     ] {
         let browser = Browser::new(&server.url, server.http.clone());
-        let answer = attempt(&browser, username, password).await;
+        let answer = browser.attempt(username, password).await;
         is_page(&answer, 401);
         assert!(answer.body.contains("User name or password is wrong."), "{}", answer.body);
         assert!(answer.body.contains("role=\"alert\"") && answer.body.contains(&format!("value=\"{username}\"")));
@@ -186,7 +181,7 @@ async fn a_sign_in_never_leads_to_another_host() {
     }
 }
 
-async fn change_password(browser: &Browser, page: &Answer, current: &str, new: &str) -> Answer {
+pub async fn change_password(browser: &Browser, page: &Answer, current: &str, new: &str) -> Answer {
     let mut form = vec![("csrf", hidden(&page.body, "csrf")), ("current", current.to_owned()), ("new", new.to_owned())];
     for name in ["tx", "next"] {
         if page.body.contains(&format!("name=\"{name}\"")) {

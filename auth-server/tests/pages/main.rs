@@ -12,6 +12,7 @@ mod errors;
 mod login;
 mod logout;
 mod templates;
+mod throttling;
 mod transactions;
 
 use serde_json::{Value, json};

@@ -54,7 +54,7 @@ fn samples() -> BTreeMap<&'static str, Value> {
             "login.html",
             json!({
                 "csrf": "c", "tx": "t", "next": null, "client_name": "Shop", "username": "", "error": "no", "wrong": true,
-                "host": "auth.example",
+                "throttled": true, "host": "auth.example",
             }),
         ),
         ("logout.html", json!({"csrf": "c", "username": "alice"})),

@@ -11,11 +11,18 @@ pub struct Browser {
     url: String,
     http: HttpClient,
     cookies: RefCell<BTreeMap<String, String>>,
+    address: Option<String>,
 }
 
 impl Browser {
     pub fn new(url: &str, http: HttpClient) -> Self {
-        Self { url: url.to_owned(), http, cookies: RefCell::default() }
+        Self { url: url.to_owned(), http, cookies: RefCell::default(), address: None }
+    }
+
+    /// The same at another address: see [`super::Server::behind_proxy`].
+    pub fn at(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
+        self
     }
 
     /// Opens a path or a URL of the server.
@@ -47,6 +54,12 @@ impl Browser {
         let csrf = hidden(&page.body, "csrf");
         let form = [("csrf", csrf.as_str()), ("username", &person.username), ("password", &person.password)];
         self.post("/oauth/login", &form).await
+    }
+
+    /// Fills in the login page, whoever signs in.
+    pub async fn attempt(&self, username: &str, password: &str) -> Answer {
+        let csrf = hidden(&self.get("/oauth/login").await.body, "csrf");
+        self.post("/oauth/login", &[("csrf", &csrf), ("username", username), ("password", password)]).await
     }
 
     /// Goes through an authorization request, signing in and allowing where asked; the answer is where it leads out of
@@ -81,7 +94,12 @@ impl Browser {
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let cookies: Vec<String> =
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let answer = Answer::of(request.header("cookie", cookies.join("; "))).await;
+        let request = request.header("cookie", cookies.join("; "));
+        let request = match &self.address {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
+        };
+        let answer = Answer::of(request).await;
         for cookie in answer.headers.get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();

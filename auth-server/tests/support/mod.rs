@@ -51,6 +51,7 @@ pub struct Client {
     pub secret: Option<String>,
     url: String,
     http: HttpClient,
+    address: Option<String>,
 }
 
 /// Somebody with an account.
@@ -81,29 +82,36 @@ impl Server {
 
     /// A server with more settings: lines of TOML that stand before the sections.
     pub async fn with(settings: &str) -> Self {
-        Self::of(None, settings, true).await
+        Self::of(None, settings, "", true).await
+    }
+
+    /// A server with more settings behind a proxy: [`Browser::at`] and [`Client::at`] come from other addresses.
+    pub async fn behind_proxy(settings: &str) -> Self {
+        Self::of(None, settings, "trusted_proxies = ['127.0.0.1']", true).await
     }
 
     /// A server that is known under another address than the one it listens on, as behind a proxy.
     pub async fn with_issuer(issuer: &str) -> Self {
-        Self::of(Some(issuer), "", true).await
+        Self::of(Some(issuer), "", "", true).await
     }
 
     /// A store to be served by the program itself: see [`Server::config_file`].
     pub async fn unserved(settings: &str) -> Self {
-        Self::of(None, settings, false).await
+        Self::of(None, settings, "", false).await
     }
 
-    async fn of(issuer: Option<&str>, settings: &str, served: bool) -> Self {
+    async fn of(issuer: Option<&str>, settings: &str, listening: &str, served: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}");
         let issuer = issuer.unwrap_or(&url);
         let store = folder.path().join("auth.db");
+        // Most tests ask what a failure tells, not how long it takes.
+        let floor = if settings.contains("passwords") { "" } else { "passwords = { failure_floor = 0 }" };
         let config = format!(
-            "issuer = '{issuer}'\nstore = 'sqlite:{}'\ndev = true\ndefault_resource = '{API}'\n{settings}\n\
-             [server]\nlisten = '{address}'\ntls = false\nworkers = 2\n",
+            "issuer = '{issuer}'\nstore = 'sqlite:{}'\ndev = true\ndefault_resource = '{API}'\n{floor}\n{settings}\n\
+             [server]\nlisten = '{address}'\ntls = false\nworkers = 2\n{listening}\n",
             store.display()
         );
         let file = folder.path().join("config.toml");
@@ -186,7 +194,7 @@ impl Server {
     }
 
     fn wrap(&self, id: String, secret: Option<String>) -> Client {
-        Client { id, secret, url: self.url.clone(), http: self.http.clone() }
+        Client { id, secret, url: self.url.clone(), http: self.http.clone(), address: None }
     }
 
     /// A confidential, first-party web application: its users are not asked for consent.
@@ -260,8 +268,16 @@ impl Server {
 }
 
 impl Client {
+    /// The same client at another address: see [`Server::behind_proxy`].
+    pub fn at(&self, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..self.clone() }
+    }
+
     fn request(&self, endpoint: &str) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("{}/oauth{endpoint}", self.url));
+        let mut request = self.http.post(format!("{}/oauth{endpoint}", self.url));
+        if let Some(address) = &self.address {
+            request = request.header("x-forwarded-for", address);
+        }
         match &self.secret {
             Some(secret) => request.header("authorization", basic(&self.id, secret)),
             None => request,
