@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use evergate::{Login, Stack, StackError, StackSettings, development_ca};
+use evergate::{Addresses, Login, Stack, StackError, StackSettings, development_ca};
 use shared::drain::StopSignal;
+use shared::http_client::{HttpClient, HttpClientConfig};
 
 /// Your data behind a REST API with real sign-in: auth-server, resource-api and oauth-client.
 #[derive(Parser)]
@@ -23,6 +24,11 @@ struct Arguments {
 enum Command {
     /// Starts all three services on embedded stores, with a demo to try (the default)
     Run(Run),
+    /// Makes what the services need to run one by one: certificates, secrets, a configuration file each, the demo's accounts
+    /// and data
+    Prepare(Run),
+    /// Asks a service whether it is ready; the exit code tells (for health checks of containers)
+    Health(Health),
     /// Makes new passwords for the demo's accounts and ends their sessions
     ResetDemo(Run),
     /// Makes the development CA and certificates, or renews them
@@ -47,6 +53,18 @@ struct Run {
     json: bool,
 }
 
+#[derive(Args)]
+struct Health {
+    /// The service's address, such as https://127.0.0.1:5001
+    url: String,
+    /// PEM file of a certificate authority to trust beside the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Seconds to wait for the answer
+    #[arg(long, default_value_t = 3.0)]
+    timeout: f64,
+}
+
 #[actix_rt::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -58,6 +76,8 @@ async fn main() -> ExitCode {
         Command::Api(command) => return resource_api::run(command).await,
         Command::Client(command) => return oauth_client::run(command).await,
         Command::Run(given) => run(&given).await,
+        Command::Prepare(given) => prepare(&given).await,
+        Command::Health(asked) => return health(asked).await,
         Command::ResetDemo(given) => reset(&given).await,
         Command::Certs(given) => certs(&given),
     };
@@ -86,53 +106,126 @@ async fn run(given: &Run) -> Result<(), StackError> {
     let settings = settings(given)?;
     let stop = StopSignal::listen().map_err(StackError::Signals)?;
     let stack = Stack::start(&settings).await?;
+    let ready = Ready {
+        headline: "Evergate is running.",
+        addresses: &stack.addresses,
+        logins: &stack.logins,
+        ca: stack.ca.as_deref(),
+    };
     if given.json {
-        let ready = serde_json::json!({
-            "client": stack.addresses.client, "auth": stack.addresses.auth, "api": stack.addresses.api,
-            "ca": stack.ca, "logins": stack.logins,
-        });
-        println!("{ready}");
+        println!("{}", ready.json());
     } else {
-        print!("{}", greeting(&settings, &stack));
+        print!("{}\nStop with Ctrl-C.\n", ready.greeting(&settings));
     }
     stop.received().await;
     stack.stop().await;
     Ok(())
 }
 
-fn greeting(settings: &StackSettings, stack: &Stack) -> String {
-    let addresses = &stack.addresses;
-    let mut text = format!(
-        "\nEvergate is running.\n\n  \
-         App      {client}\n  Console  {auth}/oauth/management\n  API      {api}\n",
-        client = addresses.client,
-        auth = addresses.auth,
-        api = addresses.api,
-    );
-    if let Some(ca) = &stack.ca {
-        text += &format!(
-            "\nThe certificates come from a development CA made on this machine: {ca}\n  \
-             Trust it on Debian:  sudo cp {ca} /usr/local/share/ca-certificates/evergate.crt && sudo update-ca-certificates\n  \
-             In a browser:        import it under “Authorities”, or accept the warning of all three addresses once\n",
-            ca = ca.display()
-        );
-    }
-    text += &logins(settings, &stack.logins);
-    let password = match stack.logins.iter().find(|login| login.username == "demo") {
-        Some(login) => login.password.clone(),
-        None => "<the demo's password>".to_owned(),
+async fn prepare(given: &Run) -> Result<(), StackError> {
+    let settings = settings(given)?;
+    let made = evergate::prepare(&settings).await?;
+    let ready = Ready {
+        headline: "Everything is prepared. Once the services run:",
+        addresses: &made.addresses,
+        logins: &made.logins,
+        ca: made.ca.as_deref(),
     };
-    let trust = stack.ca.as_ref().map_or_else(String::new, |ca| format!(" --cacert {}", ca.display()));
-    text += &format!(
-        "\nTry it with curl:\n  TOKEN=$(curl -s{trust} {auth}/oauth/token -d grant_type=password -d client_id={id} \
-         -d username=demo -d 'password={password}' | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')\n  \
-         curl -sG{trust} {api}/cities -H \"Authorization: Bearer $TOKEN\" --data-urlencode 'where={{\"country\":\"AT\"}}' \
-         -d sort=-population -d max_results=5\n\nStop with Ctrl-C.\n",
-        auth = addresses.auth,
-        api = addresses.api,
-        id = evergate::CURL_CLIENT,
-    );
-    text
+    if given.json {
+        println!("{}", ready.json());
+        return Ok(());
+    }
+    println!("Configuration files:");
+    for file in &made.files {
+        println!("  {}", file.display());
+    }
+    print!("{}", ready.greeting(&settings));
+    Ok(())
+}
+
+async fn health(asked: Health) -> ExitCode {
+    let Health { url, ca, timeout } = asked;
+    let config = HttpClientConfig { ca, connect_timeout: timeout, timeout };
+    let answer = async {
+        let client = HttpClient::new(&config).map_err(|error| error.to_string())?;
+        let answer = client.get(format!("{}/readyz", url.trim_end_matches('/'))).send().await;
+        answer.map(|answer| answer.status()).map_err(|error| format!("no answer: {}", root_cause(&error)))
+    };
+    match answer.await {
+        Ok(status) if status.is_success() => {
+            println!("{url}: ready");
+            ExitCode::SUCCESS
+        }
+        Ok(status) => {
+            eprintln!("{url}: not ready ({status})");
+            ExitCode::FAILURE
+        }
+        Err(reason) => {
+            eprintln!("{url}: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// What a person or a script needs to begin.
+struct Ready<'a> {
+    headline: &'static str,
+    addresses: &'a Addresses,
+    logins: &'a [Login],
+    ca: Option<&'a Path>,
+}
+
+impl Ready<'_> {
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "client": self.addresses.client, "auth": self.addresses.auth, "api": self.addresses.api,
+            "ca": self.ca, "logins": self.logins,
+        })
+    }
+
+    fn greeting(&self, settings: &StackSettings) -> String {
+        let addresses = self.addresses;
+        let mut text = format!(
+            "\n{headline}\n\n  \
+             App      {client}\n  Console  {auth}/oauth/management\n  API      {api}\n",
+            headline = self.headline,
+            client = addresses.client,
+            auth = addresses.auth,
+            api = addresses.api,
+        );
+        if let Some(ca) = self.ca {
+            text += &format!(
+                "\nThe certificates come from a development CA made on this machine: {ca}\n  \
+                 Trust it on Debian:  sudo cp {ca} /usr/local/share/ca-certificates/evergate.crt && sudo update-ca-certificates\n  \
+                 In a browser:        import it under “Authorities”, or accept the warning of all three addresses once\n",
+                ca = ca.display()
+            );
+        }
+        text += &logins(settings, self.logins);
+        let password = match self.logins.iter().find(|login| login.username == "demo") {
+            Some(login) => login.password.clone(),
+            None => "<the demo's password>".to_owned(),
+        };
+        let trust = self.ca.map_or_else(String::new, |ca| format!(" --cacert {}", ca.display()));
+        text += &format!(
+            "\nTry it with curl:\n  TOKEN=$(curl -s{trust} {auth}/oauth/token -d grant_type=password -d client_id={id} \
+             -d username=demo -d 'password={password}' | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')\n  \
+             curl -sG{trust} {api}/cities -H \"Authorization: Bearer $TOKEN\" --data-urlencode 'where={{\"country\":\"AT\"}}' \
+             -d sort=-population -d max_results=5\n",
+            auth = addresses.auth,
+            api = addresses.api,
+            id = evergate::CURL_CLIENT,
+        );
+        text
+    }
 }
 
 fn logins(settings: &StackSettings, logins: &[Login]) -> String {
