@@ -54,6 +54,7 @@ const HTTP: &[&str] = &[
     "resource-api/src/preconditions.rs",
     "resource-api/src/routes.rs",
     "shared/src/drain.rs",
+    "shared/src/metrics/",
     "shared/src/page.rs",
     "shared/src/request_id.rs",
     "shared/src/serve.rs",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::expiring::{self, Expiring, ExpiringStore};
+use shared::metrics::Metrics;
 use shared::page::{Pages, PagesError};
 use shared::seal::{KeyError, KeyRing};
 use shared::session::Sessions;
@@ -13,6 +14,7 @@ use crate::authorize::transaction::Transaction;
 use crate::browser::BrowserSession;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
+use crate::counts::Counts;
 use crate::directory::{self, ConsentStore};
 use crate::passwords::Passwords;
 use crate::scopes::KnownScopes;
@@ -45,6 +47,9 @@ pub struct App {
     pub attempts: Attempts,
     /// Sessions of new browsers and authorization requests, which strangers can leave in the store.
     pub openings: LocalLimit,
+    /// What is told of it all, and the handles to count with.
+    pub metrics: Metrics,
+    pub counts: Counts,
 }
 
 /// Why the parts can't be put together.
@@ -65,7 +70,9 @@ impl App {
             let told = format!("{} can't hold the auth-server's data in this version", config.store.scheme());
             return Err(StoreError::Unavailable(told).into());
         };
+        let metrics = Metrics::new(&config.metrics);
         let file = Sqlite::open(path)?;
+        file.measure(&metrics);
         let directory = directory::on_sqlite(file.clone())?;
         let state = expiring::on_sqlite(file)?;
         let keys = KeyRing::load_or_create(&config.master_key_path())?;
@@ -91,6 +98,8 @@ impl App {
             client_failures: Failures::new(&state),
             attempts: Attempts::new(state.clone(), keys.clone(), config.throttle.clone()),
             openings: LocalLimit::new(config.throttle.openings),
+            counts: Counts::new(&metrics),
+            metrics,
             passwords,
             sessions,
             transactions,

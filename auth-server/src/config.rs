@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use shared::config::Settings;
+use shared::metrics::MetricsConfig;
 use shared::serve::ServerConfig;
 use shared::store::StoreUrl;
 use url::{Host, Url};
@@ -41,6 +42,7 @@ pub struct Config {
     /// Where people read how to use this server; in the metadata (C-044).
     pub service_documentation: Option<Url>,
     pub server: ServerConfig,
+    pub metrics: MetricsConfig,
     pub lifetimes: Lifetimes,
     pub passwords: PasswordConfig,
     pub throttle: ThrottleConfig,
@@ -79,6 +81,7 @@ impl Default for Config {
             password_grant: false,
             service_documentation: None,
             server: ServerConfig { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), ..ServerConfig::default() },
+            metrics: MetricsConfig::default(),
             lifetimes: Lifetimes::default(),
             passwords: PasswordConfig::default(),
             throttle: ThrottleConfig::default(),
@@ -156,6 +159,7 @@ impl Settings for Config {
             faults.push(format!("default_resource: {fault}"));
         }
         faults.extend(self.server.faults());
+        faults.extend(self.metrics.faults(&self.server));
         faults.extend(self.lifetimes.faults(self.dev));
         faults.extend(self.passwords.faults(self.dev));
         faults.extend(self.throttle.faults(self.dev));

@@ -60,6 +60,11 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidClient, "client authentication failed")
     }
 
+    /// The code that the client is told.
+    pub fn name(&self) -> &'static str {
+        self.code().as_str()
+    }
+
     fn code(&self) -> ErrorCode {
         match self {
             OAuthError::Refused { code, .. } => *code,

@@ -58,7 +58,11 @@ pub async fn endpoint(
         return Err(OAuthError::new(ErrorCode::AccessDenied, "this client may not introspect tokens"));
     }
     let found = app.tokens.introspect(token).await?.filter(|live| concerns(&client, live));
-    let Some(LiveToken { token: live, family }) = found else { return Ok(answer(INACTIVE.into())) };
+    let Some(LiveToken { token: live, family }) = found else {
+        app.counts.inactive_tokens.increment(1);
+        return Ok(answer(INACTIVE.into()));
+    };
+    app.counts.active_tokens.increment(1);
     let body = serde_json::to_vec(&Active {
         active: true,
         scope: &live.scopes,

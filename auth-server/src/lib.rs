@@ -17,6 +17,7 @@ pub mod client_metadata;
 pub mod clients;
 pub mod config;
 pub mod consent;
+mod counts;
 pub mod declare;
 pub mod directory;
 mod discovery;
@@ -91,7 +92,7 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     });
     // HSTS on a loopback host would bind every other service of the machine (decisions 15).
     let hsts = config.issuer.is_https() && !config.issuer.is_loopback();
-    let service = Service { name: "auth-server", ready, hsts };
+    let service = Service { name: "auth-server", ready, hsts, metrics: app.metrics.clone() };
     let server = serve::serve(listener, &config.server, service, routes::configure(app.clone()))?;
     Ok(server.finally(async move { app.audit.flush().await }))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use shared::Secret;
 use shared::config::Settings;
 use shared::http_client::HttpClientConfig;
+use shared::metrics::MetricsConfig;
 use shared::oauth::Scopes;
 use shared::serve::ServerConfig;
 use shared::store::StoreUrl;
@@ -42,6 +43,7 @@ pub struct Config {
     /// env_logger's filter.
     pub log: String,
     pub server: ServerConfig,
+    pub metrics: MetricsConfig,
     pub http: HttpClientConfig,
 }
 
@@ -78,6 +80,7 @@ impl Default for Config {
             dev: false,
             log: "info".to_owned(),
             server: ServerConfig { listen: ([127, 0, 0, 1], 5000).into(), ..ServerConfig::default() },
+            metrics: MetricsConfig::default(),
             http: HttpClientConfig::default(),
         }
     }
@@ -148,6 +151,7 @@ impl Settings for Config {
             faults.push("scopes: name what the app needs, as in \"people:read people:write\"".to_owned());
         }
         faults.extend(self.server.faults());
+        faults.extend(self.metrics.faults(&self.server));
         faults.extend(self.lifetime_faults());
         faults
     }

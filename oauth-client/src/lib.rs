@@ -28,6 +28,7 @@ use actix_web::web::Data;
 use shared::config::{ConfigError, Settings as _};
 use shared::expiring;
 use shared::http_client::{HttpClient, HttpClientError};
+use shared::metrics::Metrics;
 use shared::page::{Pages, PagesError};
 use shared::seal::{KeyError, KeyRing};
 use shared::serve::{self, ServeError, Server, Service};
@@ -89,6 +90,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
         "",
     )?;
     let server = config.server.clone();
+    let metrics = Metrics::new(&config.metrics);
     let hsts = config.secure() && !config.on_loopback();
     let app = Arc::new(App::new(config, pages, keys, store, http, api));
     provider::keep_fresh(&app);
@@ -101,6 +103,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
             Box::pin(async move { app.ready().await.map_err(|error| error.to_string()) })
         }),
         hsts,
+        metrics,
     };
     let app = Data::from(app);
     Ok(serve::serve(listener, &server, service, move |routes| routes::configure(routes, &app))?)

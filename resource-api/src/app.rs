@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use shared::metrics::Metrics;
 use shared::store::StoreError;
 
 use crate::auth::Gate;
@@ -26,6 +27,8 @@ pub struct App {
     pub router: Router,
     pub documents: Arc<dyn DocumentStore>,
     pub gate: Gate,
+    /// What is told of all this.
+    pub metrics: Metrics,
     pub challenge: Challenge,
     /// Where clients reach the service, without a slash at the end.
     pub public_url: String,
@@ -78,21 +81,26 @@ impl App {
     /// Opens the store, makes its collections and indexes, and learns all URLs. `address` is where the service listens.
     pub async fn open(config: &Config, domain: Domain, address: SocketAddr) -> Result<Self, AppError> {
         let documents = store::open(&config.store, config.limits.query_time())?;
+        let metrics = Metrics::new(&config.metrics);
+        documents.measure(&metrics);
         documents.prepare(&domain).await?;
-        Self::new(config, domain, documents, address)
+        Self::new(config, domain, documents, metrics, address)
     }
 
     fn new(
         config: &Config,
         domain: Domain,
         documents: Arc<dyn DocumentStore>,
+        metrics: Metrics,
         address: SocketAddr,
     ) -> Result<Self, AppError> {
         let router = Router::new(&domain).map_err(AppError::Routes)?;
         let public_url = config.public_url_at(address);
         let resource = config.resource.clone().unwrap_or_else(|| public_url.clone());
         let introspector = match config.auth.mode {
-            AuthMode::Introspection => Some(Introspector::new(config, domain.settings.auth_value_claim.clone())?),
+            AuthMode::Introspection => {
+                Some(Introspector::new(config, domain.settings.auth_value_claim.clone(), &metrics)?)
+            }
             AuthMode::None => None,
         };
         let plain = domain.resources.values().map(|resource| match Plain::new(&domain, resource) {
@@ -117,6 +125,7 @@ impl App {
             metadata_path,
             plain,
             gate: Gate::new(introspector, resource),
+            metrics,
             domain,
         })
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use shared::Secret;
 use shared::config::Settings;
 use shared::http_client::HttpClientConfig;
+use shared::metrics::MetricsConfig;
 use shared::serve::{ServerConfig, Tls};
 use shared::store::StoreUrl;
 use url::{Host, Url};
@@ -44,6 +45,7 @@ pub struct Config {
     /// How the auth-server is reached.
     pub http: HttpClientConfig,
     pub limits: Limits,
+    pub metrics: MetricsConfig,
     /// What is logged, in env_logger's syntax.
     pub log: String,
 }
@@ -96,6 +98,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             http: HttpClientConfig::default(),
             limits: Limits::default(),
+            metrics: MetricsConfig::default(),
             log: "info".to_owned(),
         }
     }
@@ -133,6 +136,7 @@ impl Config {
 impl Settings for Config {
     fn faults(&self) -> Vec<String> {
         let mut faults = self.server.faults();
+        faults.extend(self.metrics.faults(&self.server));
         if let Some(url) = &self.public_url
             && let Err(fault) = address("public_url", url, Rest::Path)
         {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::http_client::{HttpClient, HttpClientError};
+use shared::metrics::{Counter, Counters, Histogram, Metrics};
 use shared::oauth::{Audience, Introspection, Scopes};
 use shared::{Secret, clock, form};
 use tokio::sync::OnceCell;
@@ -82,6 +83,50 @@ pub struct Introspector {
     owner_claim: Option<String>,
     active: moka::future::Cache<TokenKey, Arc<ActiveToken>>,
     inactive: moka::sync::Cache<TokenKey, ()>,
+    counts: Counts,
+}
+
+/// What is told of it all.
+struct Counts {
+    hits: Counter,
+    misses: Counter,
+    questions: Counters<1>,
+    seconds: Histogram,
+}
+
+impl Counts {
+    fn new(metrics: &Metrics) -> Self {
+        let looks = |result| {
+            let help = "Tokens looked up, by whether what is known of them was enough";
+            metrics.counter("evergate_introspection_cache_total", help, &[("result", result)])
+        };
+        let help = "Questions to the auth-server, by its answer: active, inactive or fault";
+        Self {
+            hits: looks("hit"),
+            misses: looks("miss"),
+            questions: metrics.counters("evergate_introspection_questions_total", help, ["outcome"]),
+            seconds: metrics.histogram(
+                "evergate_introspection_question_seconds",
+                "How long the auth-server's answers took, in seconds",
+                &[],
+            ),
+        }
+    }
+
+    fn note(&self, answer: &Result<ActiveToken, IntrospectionError>, took: Duration) {
+        self.questions.count([match answer {
+            Ok(_) => "active",
+            Err(IntrospectionError::Inactive) => "inactive",
+            Err(IntrospectionError::Fault(_)) => "fault",
+        }]);
+        self.seconds.record(took.as_secs_f64());
+    }
+}
+
+impl std::fmt::Debug for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counts")
+    }
 }
 
 /// An answer lives no longer than its token.
@@ -106,7 +151,7 @@ struct Metadata {
 
 impl Introspector {
     /// `owner_claim`: AUTH_VALUE_CLAIM of the domain.
-    pub fn new(config: &Config, owner_claim: Option<String>) -> Result<Self, IntrospectorError> {
+    pub fn new(config: &Config, owner_claim: Option<String>, metrics: &Metrics) -> Result<Self, IntrospectorError> {
         let endpoint = config.introspection_endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok());
         let longest = Duration::from_secs_f64(config.introspect_cache_positive);
         Ok(Self {
@@ -124,6 +169,7 @@ impl Introspector {
                 .max_capacity(LARGEST_NEGATIVE_CACHE)
                 .time_to_live(Duration::from_secs_f64(config.introspect_cache_negative))
                 .build(),
+            counts: Counts::new(metrics),
         })
     }
 
@@ -136,11 +182,20 @@ impl Introspector {
     pub async fn introspect(&self, token: &str) -> Result<Arc<ActiveToken>, IntrospectionError> {
         let key: TokenKey = Sha256::digest(token.as_bytes()).into();
         let known = match self.active.get(&key).await {
-            Some(known) => known,
-            None if self.inactive.contains_key(&key) => return Err(IntrospectionError::Inactive),
+            Some(known) => {
+                self.counts.hits.increment(1);
+                known
+            }
+            None if self.inactive.contains_key(&key) => {
+                self.counts.hits.increment(1);
+                return Err(IntrospectionError::Inactive);
+            }
             None => {
+                self.counts.misses.increment(1);
                 let ask = async {
+                    let start = Instant::now();
                     let answer = self.ask(token).await;
+                    self.counts.note(&answer, start.elapsed());
                     if matches!(answer, Err(IntrospectionError::Inactive)) {
                         self.inactive.insert(key, ());
                     }
@@ -269,7 +324,7 @@ mod tests {
             client_secret: Some(Secret::new("secret")),
             ..Config::default()
         };
-        Introspector::new(&config, owner_claim.map(str::to_owned)).unwrap()
+        Introspector::new(&config, owner_claim.map(str::to_owned), &Metrics::default()).unwrap()
     }
 
     fn answer() -> Value {

@@ -62,7 +62,7 @@ pub async fn start_with(config: Config, domain: Domain, listener: TcpListener) -
         Box::pin(async move { documents.ping().await.map_err(|error| error.to_string()) })
     });
     let hsts = Url::parse(&app.public_url).is_ok_and(|url| url.scheme() == "https" && !config::is_loopback(&url));
-    let service = Service { name: "resource-api", ready, hsts };
+    let service = Service { name: "resource-api", ready, hsts, metrics: app.metrics.clone() };
     let routes = move |services: &mut web::ServiceConfig| routes(services, &app);
     Ok(shared::serve::serve(listener, &config.server, service, routes)?)
 }

@@ -43,6 +43,8 @@ pub struct Route {
     methods: BTreeSet<Method>,
     /// `Allow` of OPTIONS (URL-14).
     pub allow: String,
+    /// What metrics call it: `/people/{_id}`.
+    pub pattern: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -201,7 +203,12 @@ impl Route {
         if matches!(target, Target::Item { .. }) && methods.contains(&Method::Patch) {
             names.push("POST");
         }
-        Self { target, segments, methods, allow: names.join(", ") }
+        let pattern = segments.iter().map(|segment| match segment {
+            Segment::Text(text) => format!("/{text}"),
+            Segment::Value { field, .. } => format!("/{{{field}}}"),
+        });
+        let pattern = Some(pattern.collect::<String>()).filter(|pattern| !pattern.is_empty());
+        Self { target, methods, allow: names.join(", "), pattern: pattern.as_deref().unwrap_or("/").into(), segments }
     }
 
     fn fits(&self, path: &str) -> Option<Vec<Captured<'_>>> {

@@ -24,13 +24,17 @@ impl Running {
         Guard(self.0.clone())
     }
 
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Returns when nothing has been running for a moment, or after `limit`.
     pub async fn finished(&self, limit: Duration) {
         let end = Instant::now() + limit;
         let mut quiet = 0;
         // The moment lets a finished answer leave, and a request on an open connection come in.
         while quiet < 4 && Instant::now() < end {
-            quiet = if self.0.load(Ordering::Acquire) == 0 { quiet + 1 } else { 0 };
+            quiet = if self.count() == 0 { quiet + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -7,6 +7,7 @@ pub mod expiring;
 pub mod form;
 pub mod http_client;
 pub mod logging;
+pub mod metrics;
 pub mod oauth;
 pub mod page;
 pub mod random;

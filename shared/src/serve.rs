@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod};
 use serde::Deserialize;
 
 use crate::drain::{Guard, Guarded, Running};
+use crate::metrics::{Listener, Metrics, Requests};
 use crate::request_id;
 
 /// A header block larger than this is refused with 431, in bytes.
@@ -106,6 +108,8 @@ pub struct Service {
     pub ready: Ready,
     /// Send `Strict-Transport-Security`: public https origins only (decisions 15).
     pub hsts: bool,
+    /// Counted here; told on a listener of their own.
+    pub metrics: Metrics,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +128,7 @@ pub struct Server {
     address: SocketAddr,
     handle: ServerHandle,
     requests: Running,
+    metrics: Option<Listener>,
     running: actix_rt::task::JoinHandle<std::io::Result<()>>,
     last: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
@@ -144,15 +149,21 @@ pub fn serve(
     let name = service.name;
     let proxies = TrustedProxies(Arc::new(config.trusted_proxies.clone()));
     let requests = Running::default();
+    let metrics =
+        Listener::start(&service.metrics).map_err(|(address, source)| ServeError::Listen { address, source })?;
+    let running = requests.clone();
+    let help = "Requests that are being answered";
+    service.metrics.watch("evergate_http_requests_in_flight", help, move || running.count() as f64);
     let counted = requests.clone();
     let server = HttpServer::new(move || {
         let counted = counted.clone();
         let hsts = service.hsts;
         let ready = service.ready.clone();
+        let noted = Requests::new(&service.metrics).map(Rc::new);
         App::new()
             .app_data(proxies.clone())
             .app_data(web::Data::new(ready))
-            .wrap(from_fn(move |request, next| common(request, next, counted.begin(), hsts)))
+            .wrap(from_fn(move |request, next| common(request, next, counted.begin(), hsts, noted.clone())))
             .route("/healthz", web::get().to(healthz))
             .route("/readyz", web::get().to(readyz))
             .configure(routes.clone())
@@ -166,12 +177,17 @@ pub fn serve(
     let server = server.run();
     let handle = server.handle();
     log::info!("{name} listens on {address}{}", if config.has_tls() { " with TLS" } else { "" });
-    Ok(Server { name, address, handle, requests, running: actix_rt::spawn(server), last: None })
+    Ok(Server { name, address, handle, requests, metrics, running: actix_rt::spawn(server), last: None })
 }
 
 impl Server {
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics are read, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(Listener::address)
     }
 
     /// Does `last` when the last request is done, before [`Server::stop`] returns.
@@ -187,6 +203,9 @@ impl Server {
         self.handle.stop(false).await;
         if let Some(last) = self.last {
             last.await;
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
         }
         match self.running.await {
             Ok(Ok(())) => log::info!("{} stopped", self.name),
@@ -214,6 +233,7 @@ async fn common<B: MessageBody>(
     next: Next<B>,
     running: Guard,
     hsts: bool,
+    noted: Option<Rc<Requests>>,
 ) -> Result<ServiceResponse<Guarded<EitherBody<B>>>, actix_web::Error> {
     let start = Instant::now();
     let id = request_id::accept_or_mint(request.headers().get(request_id::HEADER));
@@ -221,13 +241,21 @@ async fn common<B: MessageBody>(
     let mut response = request_id::scope(id.clone(), async {
         if header_bytes > LONGEST_HEADERS {
             let refusal = HttpResponse::RequestHeaderFieldsTooLarge().finish();
-            return Ok(request.into_response(refusal).map_into_right_body());
+            let response = request.into_response(refusal);
+            if let Some(noted) = &noted {
+                noted.note(&response, start.elapsed());
+            }
+            return Ok(response.map_into_right_body());
         }
         let response = next.call(request).await.map(ServiceResponse::map_into_left_body)?;
         let (method, path) = (response.request().method(), response.request().path());
-        let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+        let took = start.elapsed();
+        let milliseconds = took.as_secs_f64() * 1000.0;
         // Without the query: it may hold codes and states.
         log::info!(target: "access", "{method} {path} {} {milliseconds:.2}ms", response.status().as_u16());
+        if let Some(noted) = &noted {
+            noted.note(&response, took);
+        }
         Ok::<_, actix_web::Error>(response)
     })
     .await?;

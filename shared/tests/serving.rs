@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use reqwest::StatusCode;
+use shared::metrics::{Metrics, MetricsConfig};
 use shared::serve::{Server, ServerConfig, Service, Tls, bind, client_ip, serve};
 
 fn config(more: &str) -> ServerConfig {
@@ -24,6 +25,10 @@ impl shared::config::Settings for Wrapped {
 }
 
 fn start(more: &str, ready: Arc<AtomicBool>, hsts: bool) -> Server {
+    start_measured(more, ready, hsts, &MetricsConfig::default())
+}
+
+fn start_measured(more: &str, ready: Arc<AtomicBool>, hsts: bool, metrics: &MetricsConfig) -> Server {
     let config = config(more);
     let listener = bind(&config).unwrap();
     let service = Service {
@@ -33,9 +38,11 @@ fn start(more: &str, ready: Arc<AtomicBool>, hsts: bool) -> Server {
             Box::pin(async move { if ready { Ok(()) } else { Err("store secret-host is down".to_owned()) } })
         }),
         hsts,
+        metrics: Metrics::new(metrics),
     };
     serve(listener, &config, service, |routes| {
         routes
+            .route("/item/{id}", web::get().to(HttpResponse::NoContent))
             .route("/ip", web::get().to(|request: HttpRequest| async move { client_ip(&request).to_string() }))
             .route(
                 "/id",
@@ -155,4 +162,34 @@ async fn a_stop_lets_a_running_request_finish() {
     server.stop().await;
     assert_eq!(running.await.unwrap(), "done");
     assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+/// X-039: requests by route, method and status, on a listener of their own; what strangers make up is counted as one.
+#[actix_rt::test]
+async fn requests_are_counted_by_route_on_a_listener_of_their_own() {
+    let metrics = MetricsConfig { listen: Some(([127, 0, 0, 1], 0).into()), open_to_network: false };
+    let server = start_measured("", ready(), false, &metrics);
+    let http = reqwest::Client::new();
+    for path in ["/item/1", "/item/2", "/ip", "/made/up", "/made/up/too", "/metrics"] {
+        http.get(url(&server, path)).send().await.unwrap();
+    }
+    http.post(url(&server, "/ip")).send().await.unwrap();
+    let address = format!("http://{}/metrics", server.metrics_address().unwrap());
+    let answer = http.get(&address).send().await.unwrap();
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
+    let told = answer.text().await.unwrap();
+    for (count, labels) in [
+        (2, r#"method="GET",route="/item/{id}",status="204""#),
+        (1, r#"method="GET",route="/ip",status="200""#),
+        (3, r#"method="GET",route="unmatched",status="404""#),
+    ] {
+        let line = format!("evergate_http_requests_total{{{labels}}} {count}");
+        assert!(told.lines().any(|told| told == line), "{line} is missing in:\n{told}");
+    }
+    let count = r#"evergate_http_request_duration_seconds_count{method="GET",route="/item/{id}"} 2"#;
+    assert!(told.contains(count) && !told.contains("made"), "{told}");
+    assert_eq!(http.get(address.replace("/metrics", "/")).send().await.unwrap().status(), 404);
+    server.stop().await;
+    assert!(http.get(&address).send().await.is_err(), "the listener ends with its server");
+    assert_eq!(start("", ready(), false).metrics_address(), None);
 }

@@ -53,22 +53,28 @@ pub async fn endpoint(
     request: HttpRequest,
     MachineForm(form): MachineForm,
 ) -> Result<HttpResponse, OAuthError> {
+    let tokens = tokens(&app, &request, &form).await;
+    let grant = form.one("grant_type").ok().flatten().and_then(GrantType::named).map_or("unknown", GrantType::as_str);
+    app.counts.token_requests.count([grant, tokens.as_ref().map_or_else(OAuthError::name, |_| "issued")]);
+    Ok(answer(&tokens?))
+}
+
+async fn tokens(app: &App, request: &HttpRequest, form: &Parameters) -> Result<TokenResponse, OAuthError> {
     for name in KNOWN {
         form.one(name)?;
     }
-    let (grant_type, grant) = GrantRequest::read(&app, &form)?;
-    let client = client_auth::authenticate(&app, &request, &form).await?;
+    let (grant_type, grant) = GrantRequest::read(app, form)?;
+    let client = client_auth::authenticate(app, request, form).await?;
     if !client.permits(grant_type) || (grant_type == GrantType::ClientCredentials && client.is_public()) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this client may not use this grant"));
     }
-    let asking = Asking { app: &app, client: &client, form: &form, origin: Origin::of(&request) };
-    let tokens = match grant {
-        GrantRequest::AuthorizationCode(grant) => grant.redeem(&asking).await?,
-        GrantRequest::RefreshToken(grant) => grant.refresh(&asking).await?,
-        GrantRequest::ClientCredentials => client_credentials::issue(&asking).await?,
-        GrantRequest::Password(grant) => grant.sign_in(&asking).await?,
-    };
-    Ok(answer(&tokens))
+    let asking = Asking { app, client: &client, form, origin: Origin::of(request) };
+    match grant {
+        GrantRequest::AuthorizationCode(grant) => grant.redeem(&asking).await,
+        GrantRequest::RefreshToken(grant) => grant.refresh(&asking).await,
+        GrantRequest::ClientCredentials => client_credentials::issue(&asking).await,
+        GrantRequest::Password(grant) => grant.sign_in(&asking).await,
+    }
 }
 
 /// A request whose client is proved, and may use its grant.
@@ -97,7 +103,7 @@ impl Asking<'_> {
 impl<'a> GrantRequest<'a> {
     fn read(app: &App, form: &'a Parameters) -> Result<(GrantType, Self), OAuthError> {
         let name = form.one("grant_type")?.ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
-        Ok(match GrantType::ALL.into_iter().find(|known| known.as_str() == name) {
+        Ok(match GrantType::named(name) {
             Some(kind @ GrantType::AuthorizationCode) => {
                 (kind, Self::AuthorizationCode(authorization_code::Request::read(form)?))
             }

@@ -10,6 +10,7 @@ mod client_credentials;
 mod common;
 mod introspection;
 mod metadata;
+mod metrics;
 mod password;
 mod process;
 mod refresh;

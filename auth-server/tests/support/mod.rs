@@ -154,6 +154,12 @@ impl Server {
         self
     }
 
+    /// What is told to Prometheus.
+    pub async fn metrics(&self) -> String {
+        let address = self.running.as_ref().unwrap().metrics_address().unwrap();
+        self.http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap()
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

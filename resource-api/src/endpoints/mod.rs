@@ -19,7 +19,8 @@ pub use rules::late_duplicate;
 use std::borrow::Cow;
 
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use shared::metrics::MatchedRoute;
 
 use crate::app::App;
 use crate::auth::Place;
@@ -57,6 +58,9 @@ async fn serve(
     action: Option<Action>,
 ) -> Result<HttpResponse, ApiError> {
     let matched = app.router.find(action, request.uri().path())?;
+    if app.metrics.are_on() {
+        request.extensions_mut().insert(MatchedRoute(matched.route.pattern.clone()));
+    }
     let Some(Action::Do(method)) = action else {
         // URL-14.
         let mut response = HttpResponse::Ok();

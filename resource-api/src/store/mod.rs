@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document};
+use shared::metrics::Metrics;
 use shared::store::{Sqlite, StoreError, StoreUrl};
 
 use crate::domain::Domain;
@@ -29,6 +30,9 @@ pub fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStor
 /// Documents of all resources. Races are decided here: each write names the state it expects.
 #[async_trait]
 pub trait DocumentStore: Send + Sync {
+    /// Counts its work from now on, where there is something to tell that the request does not.
+    fn measure(&self, _metrics: &Metrics) {}
+
     /// Makes collections, indexes and unique rules exist; warns about duplicates already stored instead of failing.
     async fn prepare(&self, domain: &Domain) -> Result<(), StoreError>;
 

@@ -6,9 +6,9 @@ mod copy;
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 pub use copy::{Copied, CopyError, copy, verify};
 
 use super::StoreError;
+use crate::metrics::{Counter, Histogram, Metrics};
 
 /// Writes in one commit at most; a bound on how long the first of them waits.
 const BATCH: usize = 512;
@@ -44,6 +45,15 @@ struct Inner {
     number: u64,
     jobs: SyncSender<Job>,
     readers: Semaphore,
+    measured: Arc<OnceLock<Measured>>,
+}
+
+/// What is told of commits.
+struct Measured {
+    commits: Counter,
+    failed: Counter,
+    writes: Histogram,
+    seconds: Histogram,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -72,12 +82,30 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let (jobs, waiting) = sync_channel(QUEUE);
+        let measured = Arc::new(OnceLock::new());
+        let told = measured.clone();
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write_loop(&connection, &waiting))
+            .spawn(move || write_loop(&connection, &waiting, &told))
             .map_err(unavailable)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { inner: Arc::new(Inner { path, number, jobs, readers: Semaphore::new(READERS) }) })
+        Ok(Self { inner: Arc::new(Inner { path, number, jobs, readers: Semaphore::new(READERS), measured }) })
+    }
+
+    /// Counts this file's commits from now on.
+    pub fn measure(&self, metrics: &Metrics) {
+        if metrics.are_on() {
+            self.inner.measured.get_or_init(|| Measured {
+                commits: metrics.counter("evergate_store_commits_total", "Commits of the embedded store", &[]),
+                failed: metrics.counter("evergate_store_commits_failed_total", "Commits that failed", &[]),
+                writes: metrics.histogram("evergate_store_commit_writes", "Writes that one commit holds", &[]),
+                seconds: metrics.histogram(
+                    "evergate_store_commit_seconds",
+                    "From the first write of a commit to its end on the disk, in seconds",
+                    &[],
+                ),
+            });
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -276,8 +304,9 @@ fn read_connection(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-fn write_loop(connection: &Connection, waiting: &Receiver<Job>) {
+fn write_loop(connection: &Connection, waiting: &Receiver<Job>, measured: &OnceLock<Measured>) {
     while let Ok(first) = waiting.recv() {
+        let measured = measured.get().map(|measured| (measured, Instant::now()));
         let begun = run(connection, "BEGIN IMMEDIATE").map(|()| connection);
         let finishes: Vec<Finish> = std::iter::once(first)
             .chain(waiting.try_iter().take(BATCH - 1))
@@ -292,6 +321,11 @@ fn write_loop(connection: &Connection, waiting: &Receiver<Job>) {
             {
                 log::error!("its rollback failed: {error}");
             }
+        }
+        if let Some((measured, start)) = measured {
+            if committed.is_ok() { &measured.commits } else { &measured.failed }.increment(1);
+            measured.writes.record(finishes.len() as f64);
+            measured.seconds.record(start.elapsed().as_secs_f64());
         }
         for finish in finishes {
             finish(match &committed {

@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document};
 use rusqlite::Connection;
+use shared::metrics::Metrics;
 use shared::store::{Sqlite, StoreError};
 
 use self::catalogue::{Catalogue, MIGRATIONS};
@@ -76,6 +77,10 @@ impl SqliteDocuments {
 
 #[async_trait]
 impl DocumentStore for SqliteDocuments {
+    fn measure(&self, metrics: &Metrics) {
+        self.sqlite.measure(metrics);
+    }
+
     async fn prepare(&self, domain: &Domain) -> Result<(), StoreError> {
         self.prepare_sources(domain).await
     }
