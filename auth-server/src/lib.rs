@@ -24,7 +24,7 @@ mod discovery;
 mod error;
 mod error_page;
 mod form;
-mod grant;
+pub mod grant;
 mod home;
 mod introspect;
 mod login;
@@ -44,7 +44,7 @@ pub mod sign_in;
 mod state;
 mod throttle;
 mod token;
-mod tokens;
+pub mod tokens;
 pub mod user;
 pub mod users;
 

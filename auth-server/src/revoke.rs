@@ -25,10 +25,11 @@ pub async fn endpoint(
         if found.grant.client != client.id {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the token was issued to another client"));
         }
-        let (key, what) = match found.access {
-            Some(key) if !client.flags.revoke_cascade => (key, "access_token"),
+        let (key, what) = if found.is_access && !client.flags.revoke_cascade {
+            (found.key, "access_token")
+        } else {
             // A rotated refresh token ends its family as well: its client wants no more of it (C-026).
-            _ => (found.grant_key, "grant"),
+            (found.grant_key, "grant")
         };
         let event = Event::new(EventKind::TokenRevoked).actor(&client.id).of_grant(&found.grant).reason(what);
         app.audit.record(event.sent_from(&Origin::of(&request))).await?;

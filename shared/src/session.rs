@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::clock;
-use crate::expiring::{Applied, Expiring, ExpiringStore, Op, Owner};
+use crate::expiring::{Applied, Entry, Expiring, ExpiringStore, Key, Op, Owner};
 use crate::form::Parameters;
 use crate::random::random_token;
 use crate::store::StoreError;
@@ -31,6 +31,21 @@ struct Stored<T> {
     csrf: String,
     /// Epoch seconds.
     created_at: i64,
+    /// When it was last used, to the minute; epoch seconds.
+    #[serde(default)]
+    seen_at: i64,
+}
+
+/// A session as its owner sees it from elsewhere: found, and ended, without its id.
+#[derive(Debug, Clone)]
+pub struct ListedSession<T> {
+    /// Where it is kept: a hash of its id, which opens nothing.
+    pub key: Key,
+    pub data: T,
+    /// Epoch seconds.
+    pub created_at: i64,
+    /// When it was last used, to the minute; epoch seconds.
+    pub seen_at: i64,
 }
 
 /// A live session. The id is the bearer value in the cookie: no Debug.
@@ -86,6 +101,12 @@ impl<T> Session<T> {
     }
 }
 
+impl<T: Clone> Session<T> {
+    fn stored(&self, seen_at: i64) -> Stored<T> {
+        Stored { data: self.data.clone(), csrf: self.csrf.clone(), created_at: self.created_at, seen_at }
+    }
+}
+
 /// `Sec-Fetch-Site` must say same-origin where the browser sends it.
 pub fn check_origin(request: &HttpRequest) -> Result<(), Forged> {
     match request.headers().get("sec-fetch-site") {
@@ -120,7 +141,7 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
         if id.is_empty() || id.len() > 100 {
             return Ok(None);
         }
-        let Some(held) = self.entries.get(id).await? else { return Ok(None) };
+        let Some(mut held) = self.entries.get(id).await? else { return Ok(None) };
         let rest = self.rest(held.value.created_at);
         if rest.is_zero() {
             return Ok(None);
@@ -128,12 +149,13 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
         let mut version = held.version;
         let idle = self.idle.min(rest);
         // Not on every request: a write per page view would be the most expensive part of most.
-        if idle.saturating_sub(held.left) > (self.idle / 10).min(Duration::from_secs(60))
-            && self.entries.update(id, version, &held.value, Some(idle)).await?
-        {
-            version += 1;
+        if idle.saturating_sub(held.left) > (self.idle / 10).min(Duration::from_secs(60)) {
+            held.value.seen_at = clock::now();
+            if self.entries.update(id, version, &held.value, Some(idle)).await? {
+                version += 1;
+            }
         }
-        let Stored { data, csrf, created_at } = held.value;
+        let Stored { data, csrf, created_at, .. } = held.value;
         Ok(Some(Session { id: id.to_owned(), version, csrf, created_at, data }))
     }
 
@@ -154,7 +176,7 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
         let id = random_token("ses_");
         let data = data(&id);
         let session = Session { id, version: 1, csrf: random_token(""), created_at: clock::now(), data };
-        let stored = Stored { data: session.data.clone(), csrf: session.csrf.clone(), created_at: session.created_at };
+        let stored = session.stored(session.created_at);
         let op = self.entries.insert_op(&session.id, &stored, self.idle.min(self.absolute), owners)?;
         let cookie = self.cookie(&session);
         Ok((session, cookie, op))
@@ -188,7 +210,7 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
 
     /// The step that [`Sessions::save`] takes: refused when the session was changed or ended since it was read.
     pub fn save_op(&self, session: &Session<T>) -> Result<Op, StoreError> {
-        let stored = Stored { data: session.data.clone(), csrf: session.csrf.clone(), created_at: session.created_at };
+        let stored = session.stored(clock::now());
         let idle = self.idle.min(self.rest(session.created_at));
         self.entries.update_op(&session.id, session.version, &stored, Some(idle))
     }
@@ -206,6 +228,38 @@ impl<T: Serialize + DeserializeOwned + Clone> Sessions<T> {
     /// The step that refuses its batch once the session has ended.
     pub fn require_op(&self, session: &Session<T>) -> Op {
         Op::Require { key: self.entries.key(&session.id) }
+    }
+
+    /// A page of an owner's sessions, in an order that stays but means nothing. `after` is the last one of the page before.
+    pub async fn list(
+        &self,
+        owner: &Owner,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<ListedSession<T>>, StoreError> {
+        let entries = self.entries.store().list(owner, after, limit).await?;
+        entries.into_iter().map(|entry| self.listed(entry)).collect()
+    }
+
+    /// The session at `key`, if it is alive. Whose it is tells its data: the caller must look.
+    pub async fn find_listed(&self, key: Key) -> Result<Option<ListedSession<T>>, StoreError> {
+        let kept = self.entries.store().get_many(&[key]).await?.pop().flatten();
+        kept.map(|kept| self.listed(Entry { key, kept })).transpose()
+    }
+
+    /// Where a session is kept, to know it in a listing.
+    pub fn key(&self, session: &Session<T>) -> Key {
+        self.entries.key(&session.id)
+    }
+
+    /// The step that ends a listed session, for a batch with others.
+    pub fn end_listed_op(&self, key: Key) -> Op {
+        Op::Delete { key }
+    }
+
+    fn listed(&self, entry: Entry) -> Result<ListedSession<T>, StoreError> {
+        let Stored { data, created_at, seen_at, .. } = self.entries.read(entry.kept)?.value;
+        Ok(ListedSession { key: entry.key, data, created_at, seen_at: seen_at.max(created_at) })
     }
 
     /// Tells the browser to forget the cookie.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::cookie::Cookie;
 use actix_web::test::TestRequest;
-use shared::expiring::{ExpiringStore, Op, Owner, SqliteExpiring};
+use shared::expiring::{Applied, ExpiringStore, Op, Owner, SqliteExpiring};
 use shared::form::Parameters;
 use shared::session::{Forged, Saved, Sessions};
 use shared::store::Sqlite;
@@ -131,4 +131,28 @@ async fn the_store_holds_no_session_id() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(session.id().len()).any(|window| window == session.id().as_bytes()));
     }
+}
+
+/// F-053: an owner's sessions are found and ended from elsewhere, without their ids.
+#[actix_rt::test]
+async fn sessions_are_listed_and_ended_without_their_ids() {
+    let kept = sessions(HOUR, HOUR);
+    let owner = Owner::new("sessions", "alice");
+    let (first, _) = kept.sessions.create("first".to_owned(), vec![owner.clone()]).await.unwrap();
+    let (second, _) = kept.sessions.create("second".to_owned(), vec![owner.clone()]).await.unwrap();
+    kept.sessions.create("of bob".to_owned(), vec![Owner::new("sessions", "bob")]).await.unwrap();
+    let listed = kept.sessions.list(&owner, None, 10).await.unwrap();
+    let mut names: Vec<&str> = listed.iter().map(|session| session.data.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["first", "second"]);
+    assert!(listed.iter().all(|session| session.seen_at >= session.created_at && session.created_at > 0));
+    let one = kept.sessions.list(&owner, None, 1).await.unwrap();
+    let other = kept.sessions.list(&owner, Some(&one[0].key), 10).await.unwrap();
+    assert!(other.len() == 1 && other[0].key != one[0].key);
+    let key = kept.sessions.key(&first);
+    assert_eq!(kept.sessions.find_listed(key).await.unwrap().unwrap().data, "first");
+    assert_eq!(kept.store.apply(vec![kept.sessions.end_listed_op(key)]).await.unwrap(), Applied::Done);
+    assert!(kept.sessions.find_listed(key).await.unwrap().is_none());
+    assert!(kept.sessions.get(first.id()).await.unwrap().is_none());
+    assert!(kept.sessions.get(second.id()).await.unwrap().is_some());
 }

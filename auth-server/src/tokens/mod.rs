@@ -3,6 +3,7 @@
 //! A grant is written with its code. Its tokens carry its handle, so that token and grant are read together; a token whose
 //! grant is gone is dead.
 
+mod listing;
 mod rotation;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::grant::{AccessToken, Code, Grant, NewGrant, RefreshToken, pair_owner}
 use crate::state;
 use crate::user::User;
 
+pub use listing::{GrantId, GrantsOf, ListedGrant};
 pub use rotation::{PresentedRefresh, Repeated, Rotated, Wanted};
 
 /// Grants that one user may have given one client (B-007).
@@ -65,8 +67,8 @@ pub struct LiveToken {
 
 /// A token as revocation needs it.
 pub struct Revocable {
-    /// Of an access token its own entry.
-    pub access: Option<Key>,
+    pub is_access: bool,
+    pub key: Key,
     pub grant: Grant,
     pub grant_key: Key,
 }
@@ -169,7 +171,7 @@ impl Tokens {
         };
         let [Some(_), Some(grant)] = self.read_two(key, grant_key).await? else { return Ok(None) };
         let grant = self.grants.read(grant)?.value;
-        Ok(Some(Revocable { access: (kind == Kind::AccessToken).then_some(key), grant, grant_key }))
+        Ok(Some(Revocable { is_access: kind == Kind::AccessToken, key, grant, grant_key }))
     }
 
     /// Deletes one entry: a grant, and with it every token of its family, or a single access token (C-024, C-025).
