@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::auth::{AuthError, Caller};
 use crate::domain::{FieldType, Resource, convert};
 use crate::error::ApiError;
-use crate::query::{Filter, Find, Query, Sort};
+use crate::query::{Filter, Find, Query};
 use crate::representation::document::Embedded;
 use crate::representation::embedded::Resolver;
 use crate::representation::shape::Shape;
@@ -90,7 +90,7 @@ impl<'a> Context<'a> {
             return Ok(self.app.documents.get(self.source(), value, filter).await?);
         }
         let filter = Filter::equal(field, value.clone()).and(filter.clone());
-        let find = Find { filter, sort: Sort::new(), skip: 0, limit: Some(1), count: false };
+        let find = Find { filter, limit: Some(1), ..Find::default() };
         Ok(self.app.documents.find(self.source(), &find).await?.items.pop())
     }
 

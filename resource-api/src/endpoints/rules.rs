@@ -10,7 +10,7 @@ use crate::auth::{AuthError, Caller, Owner};
 use crate::domain::validate::{Issues, Lookup, UniqueWithin, Validation};
 use crate::domain::{Index, Resource, python_text};
 use crate::error::ApiError;
-use crate::query::{Filter, Find, Sort, Test, compare};
+use crate::query::{Filter, Find, Test, compare};
 
 /// Values in one query at most.
 const VALUES: usize = 1000;
@@ -97,7 +97,7 @@ impl Questions<'_> {
         }
         // Of one value the first document says all.
         let limit = (values.len() == 1).then_some(1);
-        let find = Find { filter, sort: Sort::new(), skip: 0, limit, count: false };
+        let find = Find { filter, limit, ..Find::default() };
         let found = self.app.documents.find(source, &find).await?.items;
         if let (Kind::Unique { .. }, [Bson::Null]) = (kind, values) {
             // VAL-43: to a query, null is also the value of a document that lacks the field.

@@ -10,9 +10,10 @@ use super::compare::compare;
 use super::pattern::Pattern;
 
 /// A condition on a document.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Filter {
     /// Every document.
+    #[default]
     All,
     And(Vec<Filter>),
     Or(Vec<Filter>),

@@ -36,9 +36,11 @@ pub use embedded::Embedding;
 pub use error::{FilterError, QueryError};
 pub use fields::{Cut, Fields};
 pub use filter::{Choices, Filter, Test};
-pub use order::compare_by;
+pub use order::{compare_by, place, total_order};
 pub use page::Page;
 pub use pattern::Pattern;
+
+use bson::Bson;
 
 use crate::domain::{Domain, Resource};
 use links::Links;
@@ -55,10 +57,12 @@ pub enum Direction {
 pub type Sort = Vec<(String, Direction)>;
 
 /// What the store needs to find a page of documents.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Find {
     pub filter: Filter,
     pub sort: Sort,
+    /// Only what comes behind this place: a value for each key of [`total_order`]. The total counts all matches even so.
+    pub after: Option<Vec<Bson>>,
     pub skip: u64,
     /// `None`: all.
     pub limit: Option<u64>,
@@ -132,6 +136,7 @@ impl Query {
         Find {
             filter: self.filter.clone(),
             sort: self.sort.clone(),
+            after: None,
             skip: self.page.skip(),
             limit: Some(self.page.max_results).filter(|limit| *limit > 0),
             count: self.count,

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use bson::Document;
+use bson::{Bson, DateTime, Document, RawDocument, Timestamp};
 
 use super::compare::compare_values;
 use super::matching::split;
+use super::number::Number;
 use super::value::{Container, Value, position};
 use super::{Direction, Sort};
 
@@ -23,6 +24,48 @@ pub fn compare_by(sort: &Sort, one: &Document, two: &Document) -> Ordering {
         }
     }
     Ordering::Equal
+}
+
+/// The sort without repetitions, ending in `_id` in the direction of the key before it: no two documents are equal in it.
+pub fn total_order(sort: &Sort) -> Sort {
+    let mut total = Sort::with_capacity(sort.len() + 1);
+    for (path, direction) in sort {
+        if total.iter().all(|(known, _)| known != path) {
+            total.push((path.clone(), *direction));
+        }
+        if path == "_id" {
+            return total;
+        }
+    }
+    total.push(("_id".to_owned(), sort.last().map_or(Direction::Ascending, |(_, direction)| *direction)));
+    total
+}
+
+/// Where a document stands in a [`total_order`]: its value for each key. `None` if one of them is no scalar, for which
+/// there would be no short text.
+pub fn place(order: &Sort, document: &RawDocument) -> Option<Vec<Bson>> {
+    let document = Container::Raw(document.as_bytes());
+    order.iter().map(|(path, direction)| scalar(sort_value(document, path, *direction))).collect()
+}
+
+fn scalar(value: Value<'_>) -> Option<Bson> {
+    Some(match value {
+        Value::MinKey => Bson::MinKey,
+        Value::Undefined => Bson::Undefined,
+        Value::Null => Bson::Null,
+        Value::Number(Number::Int32(number)) => Bson::Int32(number),
+        Value::Number(Number::Int64(number)) => Bson::Int64(number),
+        Value::Number(Number::Double(number)) => Bson::Double(number),
+        Value::Number(Number::Decimal(number)) => Bson::Decimal128(number),
+        Value::String(text) => Bson::String(text.to_owned()),
+        Value::Symbol(text) => Bson::Symbol(text.to_owned()),
+        Value::ObjectId(id) => Bson::ObjectId(id),
+        Value::Boolean(flag) => Bson::Boolean(flag),
+        Value::DateTime(millis) => Bson::DateTime(DateTime::from_millis(millis)),
+        Value::Timestamp { time, increment } => Bson::Timestamp(Timestamp { time, increment }),
+        Value::MaxKey => Bson::MaxKey,
+        _ => return None,
+    })
 }
 
 /// The value a document is sorted by: of an array's the least or the greatest, as the direction has it. What is missing

@@ -7,7 +7,7 @@ use super::document::Embedded;
 use crate::auth::{Caller, Gate, Owner, Place};
 use crate::domain::{DataRelation, Domain, Method, Resource};
 use crate::error::ApiError;
-use crate::query::{Embedding, Fields, Filter, Find, QueryError, Sort, compare};
+use crate::query::{Embedding, Fields, Filter, Find, QueryError, compare};
 use crate::store::DocumentStore;
 
 /// Documents embedded in one response at most. Lists of references in lists of references multiply.
@@ -99,7 +99,7 @@ impl Resolver<'_> {
                 filter = filter.and(owner.filter());
             }
             let limit = u64::try_from(left.documents).unwrap_or(u64::MAX).saturating_add(1);
-            let find = Find { filter, sort: Sort::new(), skip: 0, limit: Some(limit), count: false };
+            let find = Find { filter, limit: Some(limit), ..Find::default() };
             for item in &self.documents.find(&resource.datasource.source, &find).await?.items {
                 let bytes = item.as_bytes().len();
                 left.spend(bytes)?;

@@ -45,6 +45,8 @@ pub trait DocumentStore: Send + Sync {
 
     /// A page of documents and, when asked, how many match in all. Every order ends in `_id`, in the direction of the last
     /// sort key. A sort takes the least value of an array, or the greatest if it descends; what is missing sorts as null.
+    /// With `after`, only documents behind that place count for the page, at a cost that does not depend on how many come
+    /// before it where an index gives the order.
     async fn find(&self, source: &str, find: &Find) -> Result<Found, StoreError>;
 
     /// The next `limit` documents of a source by their ids, whatever the types of these, behind the one with the id `after`.

@@ -6,7 +6,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, DateTime, doc};
 
 use super::*;
-use crate::query::Test;
+use crate::query::{Test, place, total_order};
 
 pub(in crate::store) async fn a_source_nobody_wrote_to_is_empty(store: &Store) {
     assert_eq!(get(store, 1).await, None);
@@ -218,6 +218,48 @@ pub(in crate::store) async fn pages_are_disjoint_whole_and_tell_the_total(store:
             }
         }
     }
+}
+
+/// PAGE: a place in the order leads on from there, whatever happened to the document that had it.
+pub(in crate::store) async fn what_follows_a_place_is_the_rest_of_the_order(store: &Store) {
+    stored(store, (0..120).map(|id| doc! { "_id": id, "a": id % 4, "b": [id % 7, 100 - id], "c": id % 5 })).await;
+    let filters = [
+        Filter::All,
+        Filter::equal("a", 1),
+        Filter::one_of("a", [0.into(), 2.into()]),
+        Filter::field("a", Test::Gte(1.into())),
+        Filter::equal("b", 4),
+        Filter::equal("a", 1).and(Filter::equal("c", 3)),
+        Filter::one_of("_id", (0..400).step_by(3).map(Bson::from)),
+        Filter::equal("_id", 7),
+    ];
+    for indexes in [vec![], vec![index("a"), index("b"), index("-c")], vec![index("a -c"), index("c a")]] {
+        prepare(store, indexes).await;
+        for filter in &filters {
+            for sort in ["_id", "-_id", "a", "-c", "c a", "a -c", "b", "-b"] {
+                let whole = Find { filter: filter.clone(), sort: by(sort), ..all() };
+                let expected = ids(store, whole.clone()).await;
+                let order = total_order(&whole.sort);
+                let (mut seen, mut after) = (Vec::new(), None);
+                loop {
+                    let count = seen.len() % 2 == 0;
+                    let page = Find { after, limit: Some(7), count, ..whole.clone() };
+                    let found = store.find("things", &page).await.unwrap();
+                    assert_eq!(found.total, count.then_some(expected.len() as u64), "{page:?}");
+                    let Some(last) = found.items.last() else { break };
+                    after = place(&order, last);
+                    seen.extend(found.items.iter().map(|item| item.get_i32("_id").unwrap()));
+                }
+                assert_eq!(seen, expected, "{whole:?}");
+            }
+        }
+    }
+    let page = Find { sort: by("a"), limit: Some(3), ..all() };
+    let last = store.find("things", &page).await.unwrap().items.pop().unwrap();
+    let after = place(&total_order(&page.sort), &last);
+    let gone = Write::DeleteMany { source: "things".to_owned(), filter: Filter::one_of("_id", [0.into(), 8.into()]) };
+    assert_eq!(commit(store, [gone]).await, Outcome::Done(vec![2]));
+    assert_eq!(ids(store, Find { after, ..page }).await, [12, 16, 20]);
 }
 
 pub(in crate::store) async fn a_page_of_none_counts(store: &Store) {

@@ -47,6 +47,7 @@ macro_rules! document_store_conformance {
                 an_array_sorts_by_its_least_or_greatest_element,
                 equal_sort_keys_come_by_id_in_the_last_direction,
                 pages_are_disjoint_whole_and_tell_the_total,
+                what_follows_a_place_is_the_rest_of_the_order,
                 a_page_of_none_counts,
                 an_index_changes_no_answer,
                 a_reader_sees_whole_batches,
@@ -127,7 +128,7 @@ async fn get(store: &Store, id: impl Into<Bson>) -> Option<Document> {
 }
 
 fn all() -> Find {
-    Find { filter: Filter::All, sort: Sort::new(), skip: 0, limit: None, count: true }
+    Find { count: true, ..Find::default() }
 }
 
 pub(super) fn by(sort: &str) -> Sort {

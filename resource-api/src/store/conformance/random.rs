@@ -1,20 +1,18 @@
 //! `find` against its meaning: every document asked with [`Filter::matches`], then sorted.
 
-use std::cmp::Ordering;
-
 use bson::oid::ObjectId;
-use bson::{Bson, DateTime, Document, doc};
+use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::query::{Pattern, Test, compare, compare_by};
+use crate::query::{Pattern, Test, compare, compare_by, place, total_order};
 
 /// Sets of documents, each with its own indexes.
-const SETS: usize = 40;
-/// Queries on each set.
-const QUERIES: usize = 60;
+const SETS: usize = 50;
+/// Queries on each set: ten thousand in all.
+const QUERIES: usize = 200;
 
 const PATHS: [&str; 9] = ["a", "b", "a.b", "a.b.c", "b.0", "a.0.b", "c", "_id", "d.0.0"];
 
@@ -91,6 +89,15 @@ fn test() -> impl Strategy<Value = Test> {
         1 => any::<bool>().prop_map(Test::Exists),
         1 => (0_i64..3).prop_map(Test::Size),
         2 => pattern().prop_map(Test::Regex),
+        1 => (prop::collection::vec(value(), 0..3), prop::collection::vec(pattern(), 1..3))
+            .prop_map(|(values, patterns)| Test::InPatterns { values: values.into(), patterns }),
+        1 => prop::sample::select(vec!["number", "string", "array", "null", "date"])
+            .prop_map(|kind| Test::Type(vec![kind.into()])),
+        1 => (1_i64..4, -1_i64..3).prop_map(|(divisor, remainder)| Test::Mod { divisor, remainder }),
+        1 => (0_u64..4).prop_map(Test::BitsAllSet),
+        1 => (path(), value()).prop_map(|(path, value)| {
+            Test::ElemMatchDocument(Box::new(Filter::field(path, Test::Lte(value))))
+        }),
     ];
     leaf.prop_recursive(1, 3, 2, |inner| {
         prop_oneof![
@@ -131,9 +138,24 @@ fn sort() -> impl Strategy<Value = Sort> {
     })
 }
 
-fn query() -> impl Strategy<Value = Find> {
-    (filter(), sort(), 0_u64..10, prop::option::of(0_u64..12), any::<bool>())
-        .prop_map(|(filter, sort, skip, limit, count)| Find { filter, sort, skip, limit, count })
+/// A query, and for some of them a document behind which to begin, stored or not.
+fn query() -> impl Strategy<Value = (Find, Option<Document>)> {
+    let pivot = (0_i32..41, fields(prop_oneof![6 => scalar(), 1 => value()])).prop_map(|(id, fields)| {
+        let mut pivot = fields;
+        pivot.insert("_id", id);
+        pivot
+    });
+    let pivot = prop::option::weighted(0.4, pivot);
+    (filter(), sort(), 0_u64..10, prop::option::of(0_u64..12), any::<bool>(), pivot).prop_map(
+        |(filter, sort, skip, limit, count, pivot)| {
+            let after = pivot.as_ref().and_then(|pivot| {
+                place(&total_order(&sort), &RawDocumentBuf::try_from(pivot).unwrap())
+            });
+            let pivot = pivot.filter(|_| after.is_some());
+            let skip = if after.is_some() { 0 } else { skip };
+            (Find { filter, sort, after, skip, limit, count }, pivot)
+        },
+    )
 }
 
 fn indexes() -> impl Strategy<Value = Vec<Index>> {
@@ -145,14 +167,6 @@ fn indexes() -> impl Strategy<Value = Vec<Index>> {
             Index { sparse, keys, ..index("a") }
         });
     prop::collection::vec(index, 0..5)
-}
-
-fn compare_documents(sort: &Sort, one: &Document, other: &Document) -> Ordering {
-    let by_id = || match sort.last() {
-        Some((_, Direction::Descending)) => compare(&other["_id"], &one["_id"]),
-        _ => compare(&one["_id"], &other["_id"]),
-    };
-    compare_by(sort, one, other).then_with(by_id)
 }
 
 /// FILT-14, DB-07: an index may speed an answer up, never change it.
@@ -169,11 +183,15 @@ pub(in crate::store) async fn finding_equals_matching_and_sorting(store: &Store)
         stored(store, before.to_vec()).await;
         prepare(store, indexes.clone()).await;
         stored(store, after.to_vec()).await;
-        for query in queries {
+        for (query, pivot) in queries {
+            let order = total_order(&query.sort);
             let mut expected: Vec<Document> =
                 documents.iter().filter(|document| query.filter.matches(document)).cloned().collect();
-            expected.sort_by(|one, other| compare_documents(&query.sort, one, other));
+            expected.sort_by(|one, other| compare_by(&order, one, other));
             let total = query.count.then_some(expected.len() as u64);
+            if let Some(pivot) = &pivot {
+                expected.retain(|document| compare_by(&order, document, pivot).is_gt());
+            }
             let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
             let page: Vec<i32> = expected
                 .iter()

@@ -14,7 +14,7 @@ use super::path::Component;
 use super::{Malformed, key};
 use crate::domain::{Index, IndexDirection};
 use crate::query::mongo_syntax::parse_trusted;
-use crate::query::{Filter, FilterError};
+use crate::query::{Direction, Filter, FilterError};
 
 /// `marks` are [`MULTIKEY`], [`INCOMPLETE`] and [`LONG`]; `built_to` is the row up to which an index is built, null once it is whole.
 pub(super) const MIGRATIONS: &[&str] = &["
@@ -140,30 +140,51 @@ pub(super) struct Tree {
     pub of_ids: bool,
     /// Behind equal keys the ids descend, as the last component does: a sort's `_id` has the last direction.
     pub id_descending: bool,
-    /// Rows of the source's table, by key and id; parameters: from, to (exclusive), limit, offset.
-    pub ascending: String,
-    pub descending: String,
+    pub ascending: Walk,
+    pub descending: Walk,
     /// Key of the `_id` and row; parameters: from, to.
     pub ids: String,
     pub count: String,
+}
+
+/// The statements that walk a tree in one direction, by key and id.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// Rows of the source's table; parameters: from, to (exclusive), limit, offset.
+    pub rows: String,
     /// The documents themselves; parameters: from, to, limit.
-    pub first_ascending: String,
-    pub first_descending: String,
+    pub bodies: String,
+    /// What has one key and lies behind an id; `None` where nothing else has a key.
+    pub behind: Option<Behind>,
+}
+
+/// The same as a [`Walk`] within one key; parameters: key, id, limit.
+#[derive(Debug)]
+pub(super) struct Behind {
+    pub rows: String,
+    pub bodies: String,
 }
 
 impl Tree {
+    pub(super) fn walk(&self, direction: Option<Direction>) -> &Walk {
+        if direction == Some(Direction::Descending) { &self.descending } else { &self.ascending }
+    }
+
     /// The documents of `table` by `_id`.
     fn of_ids(table: &str) -> Self {
         let range = format!("FROM {table} WHERE id >= ?1 AND id < ?2");
+        let walk = |direction: &str| Walk {
+            rows: format!("SELECT rowid {range} ORDER BY id{direction} LIMIT ?3 OFFSET ?4"),
+            bodies: format!("SELECT body {range} ORDER BY id{direction} LIMIT ?3"),
+            behind: None,
+        };
         Self {
             components: vec![Component::new("_id", false)],
             sparse: false,
             of_ids: true,
             id_descending: false,
-            ascending: format!("SELECT rowid {range} ORDER BY id LIMIT ?3 OFFSET ?4"),
-            descending: format!("SELECT rowid {range} ORDER BY id DESC LIMIT ?3 OFFSET ?4"),
-            first_ascending: format!("SELECT body {range} ORDER BY id LIMIT ?3"),
-            first_descending: format!("SELECT body {range} ORDER BY id DESC LIMIT ?3"),
+            ascending: walk(""),
+            descending: walk(" DESC"),
             ids: format!("SELECT id, rowid {range}"),
             count: format!("SELECT count(*) {range}"),
         }
@@ -173,19 +194,27 @@ impl Tree {
     fn of_keys(definition: &Definition, index: &str, table: &str) -> Self {
         let range = format!("FROM {index} WHERE key >= ?1 AND key < ?2");
         // An outer join leaves a hole where a document is missing, which is then noticed.
-        let first = format!(
-            "SELECT body FROM {index} AS i LEFT JOIN {table} AS d ON d.rowid = i.doc WHERE key >= ?1 AND key < ?2"
-        );
+        let documents = format!("FROM {index} AS i LEFT JOIN {table} AS d ON d.rowid = i.doc");
+        let walk = |direction: &str, behind: char| Walk {
+            rows: format!("SELECT doc {range} ORDER BY key{direction}, id{direction} LIMIT ?3 OFFSET ?4"),
+            bodies: format!(
+                "SELECT body {documents} WHERE key >= ?1 AND key < ?2 ORDER BY key{direction}, i.id{direction} LIMIT ?3"
+            ),
+            behind: Some(Behind {
+                rows: format!("SELECT doc FROM {index} WHERE key = ?1 AND id {behind} ?2 ORDER BY id{direction} LIMIT ?3"),
+                bodies: format!(
+                    "SELECT body {documents} WHERE key = ?1 AND i.id {behind} ?2 ORDER BY i.id{direction} LIMIT ?3"
+                ),
+            }),
+        };
         let components = definition.components();
         Self {
             id_descending: components.last().is_some_and(|component| component.descending),
             components,
             sparse: definition.sparse,
             of_ids: false,
-            ascending: format!("SELECT doc {range} ORDER BY key, id LIMIT ?3 OFFSET ?4"),
-            descending: format!("SELECT doc {range} ORDER BY key DESC, id DESC LIMIT ?3 OFFSET ?4"),
-            first_ascending: format!("{first} ORDER BY key, i.id LIMIT ?3"),
-            first_descending: format!("{first} ORDER BY key DESC, i.id DESC LIMIT ?3"),
+            ascending: walk("", '>'),
+            descending: walk(" DESC", '<'),
             ids: format!("SELECT id, doc {range}"),
             count: format!("SELECT count(*) {range}"),
         }

@@ -8,9 +8,9 @@ use super::Malformed;
 use super::catalogue::{Source, Tree};
 use super::halt::Halt;
 use super::path::Component;
-use super::plan::{Access, Plan, Range, plan};
-use super::sort::{self, SortedPage, order};
-use crate::query::{Direction, Filter, Find, Sort};
+use super::plan::{Access, Plan, Range, Segment, plan};
+use super::sort::{self, Part, Place, SortedPage, order};
+use crate::query::{Filter, Find, Sort};
 use crate::store::Found;
 
 /// A document met in a scan costs about half of one looked up by its row.
@@ -21,16 +21,22 @@ pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowa
     // All statements see one state of the file, whatever the writer does meanwhile; the end of the read ends it.
     connection.prepare_cached("BEGIN")?.execute([])?;
     let order = order(&find.sort);
+    let after = find.after.as_ref().map(|values| Place::new(&order, values)).transpose()?;
+    let part = Part {
+        after: after.as_ref(),
+        skip: if after.is_some() { 0 } else { find.skip },
+        limit: find.limit.unwrap_or(u64::MAX),
+    };
     let mut search = Search { connection, source, filter: &find.filter, order: &order, allowance };
-    let plan = plan(source, &marks(connection, source)?, &find.filter, &order)?;
-    search.page(&plan, find)
+    let plan = plan(source, &marks(connection, source)?, &find.filter, &order, after.is_some())?;
+    search.page(&plan, part, find.count)
 }
 
 /// The rows of all documents that satisfy `filter`, within a transaction of the caller.
 pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) -> Result<Vec<i64>, StoreError> {
     let order = order(&Sort::new());
     let mut search = Search { connection, source, filter, order: &order, allowance: u64::MAX };
-    let plan = plan(source, &marks(connection, source)?, filter, &order)?;
+    let plan = plan(source, &marks(connection, source)?, filter, &order, false)?;
     let mut rows = Vec::new();
     match &plan.search {
         Some(access) if access.exact => return Ok(search.candidates(access)?),
@@ -74,61 +80,61 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn page(&mut self, plan: &Plan<'_>, find: &Find) -> Result<Found, Halt> {
-        let (skip, limit) = (find.skip, find.limit.unwrap_or(u64::MAX));
+    fn page(&mut self, plan: &Plan<'_>, part: Part<'_>, count: bool) -> Result<Found, Halt> {
         if *self.filter == Filter::All {
             let documents = documents(self.connection, self.source)?;
             let items = match &plan.ordered {
-                Some(access) => self.walk(access, skip, limit)?,
+                Some(access) => self.walk(access, part)?,
                 None => {
                     self.spend(documents / SCANNED_FOR_ONE)?;
-                    let (rows, _) = self.sorted_scan(skip, limit)?;
+                    let (rows, _) = self.sorted_scan(part)?;
                     self.bodies(&rows)?
                 }
             };
-            return Ok(Found { items, total: find.count.then_some(documents) });
+            return Ok(Found { items, total: count.then_some(documents) });
         }
         let Some(access) = &plan.search else {
             return match &plan.ordered {
-                Some(ordered) if !find.count => {
-                    let rows = self.walk_filtered(ordered, skip, limit, u64::MAX)?;
+                Some(ordered) if !count => {
+                    let rows = self.walk_filtered(ordered, part, u64::MAX)?;
                     self.found(&rows.unwrap_or_default(), None)
                 }
                 _ => {
                     self.spend(documents(self.connection, self.source)? / SCANNED_FOR_ONE)?;
-                    let (rows, total) = self.sorted_scan(skip, limit)?;
-                    self.found(&rows, find.count.then_some(total))
+                    let (rows, total) = self.sorted_scan(part)?;
+                    self.found(&rows, count.then_some(total))
                 }
             };
         };
         if access.exact && access.walk.is_some() {
-            return self.exact_page(access, skip, limit, find.count);
+            return self.exact_page(access, part, count);
         }
-        if access.walk.is_some() && !find.count {
-            let rows = self.walk_filtered(access, skip, limit, u64::MAX)?;
+        if access.walk.is_some() && !count {
+            let rows = self.walk_filtered(access, part, u64::MAX)?;
             return self.found(&rows.unwrap_or_default(), None);
         }
         if access.exact && !access.repeats {
             let total = self.count(access)?;
             if let Some(ordered) = &plan.ordered
-                && self.prefers_walk(total, skip.saturating_add(limit))?
-                && let Some(rows) = self.walk_filtered(ordered, skip, limit, total)?
+                && self.prefers_walk(total, part.skip.saturating_add(part.limit))?
+                && let Some(rows) = self.walk_filtered(ordered, part, total)?
             {
-                return self.found(&rows, find.count.then_some(total));
+                return self.found(&rows, count.then_some(total));
             }
         }
-        let (rows, total) = self.sorted_search(access, skip, limit)?;
-        self.found(&rows, find.count.then_some(total))
+        let (rows, total) = self.sorted_search(access, part)?;
+        self.found(&rows, count.then_some(total))
     }
 
     /// The part of the index is the result, in order.
-    fn exact_page(&mut self, access: &Access<'_>, skip: u64, limit: u64, count: bool) -> Result<Found, Halt> {
-        let items = self.walk(access, skip, limit)?;
+    fn exact_page(&mut self, access: &Access<'_>, part: Part<'_>, count: bool) -> Result<Found, Halt> {
+        let items = self.walk(access, part)?;
         let found = items.len() as u64;
-        let total = match (count, found < limit && (found > 0 || skip == 0)) {
+        let last = part.after.is_none() && found < part.limit && (found > 0 || part.skip == 0);
+        let total = match (count, last) {
             (false, _) => None,
             // The last page tells the total.
-            (true, true) => Some(skip + found),
+            (true, true) => Some(part.skip + found),
             (true, false) => Some(self.count(access)?),
         };
         Ok(Found { items, total })
@@ -162,28 +168,34 @@ impl Search<'_> {
     }
 
     /// Documents of an exact part in its order.
-    fn walk(&mut self, access: &Access<'_>, mut skip: u64, limit: u64) -> Result<Vec<RawDocumentBuf>, Halt> {
+    fn walk(&mut self, access: &Access<'_>, part: Part<'_>) -> Result<Vec<RawDocumentBuf>, Halt> {
         let mut items = Vec::new();
-        for range in access.ranges_in_order() {
-            if skip > 0 && access.ranges.len() > 1 {
+        let mut skip = part.skip;
+        for segment in access.segments(part.after) {
+            if skip > 0
+                && access.ranges.len() > 1
+                && let Segment::Keys(range) = &segment
+            {
                 let count = self.count_range(access.tree, range)?;
                 if count <= skip {
                     skip -= count;
                     continue;
                 }
             }
-            let left = limit.saturating_sub(items.len() as u64);
+            let left = part.limit.saturating_sub(items.len() as u64);
             if left == 0 {
                 break;
             }
             if skip == 0 {
-                self.first(access, range, left, &mut items)?;
+                self.first(access, &segment, left, &mut items)?;
             } else {
                 // What is skipped is passed over in the index, without a look at the documents.
-                let mut statement = rows_in_order(self.connection, access)?;
-                let found = statement.query((&range.from, &range.to, sql_limit(left), sql_limit(skip)))?;
-                let rows: Vec<i64> = found.mapped(|row| row.get(0)).collect::<Result<_, _>>()?;
-                items.append(&mut self.bodies(&rows)?);
+                if let Segment::Keys(range) = &segment {
+                    let mut statement = self.connection.prepare_cached(&access.tree.walk(access.walk).rows)?;
+                    let found = statement.query((&range.from, &range.to, sql_limit(left), sql_limit(skip)))?;
+                    let rows: Vec<i64> = found.mapped(|row| row.get(0)).collect::<Result<_, _>>()?;
+                    items.append(&mut self.bodies(&rows)?);
+                }
                 skip = 0;
             }
         }
@@ -194,14 +206,23 @@ impl Search<'_> {
     fn first(
         &self,
         access: &Access<'_>,
-        range: &Range,
+        segment: &Segment<'_>,
         limit: u64,
         items: &mut Vec<RawDocumentBuf>,
     ) -> Result<(), Halt> {
-        let (tree, descending) = (access.tree, access.walk == Some(Direction::Descending));
-        let sql = if descending { &tree.first_descending } else { &tree.first_ascending };
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut found = statement.query((&range.from, &range.to, sql_limit(limit)))?;
+        let walk = access.tree.walk(access.walk);
+        let mut statement;
+        let mut found = match segment {
+            Segment::Keys(range) => {
+                statement = self.connection.prepare_cached(&walk.bodies)?;
+                statement.query((&range.from, &range.to, sql_limit(limit)))?
+            }
+            Segment::Behind(key, id) => {
+                let Some(behind) = &walk.behind else { return Ok(()) };
+                statement = self.connection.prepare_cached(&behind.bodies)?;
+                statement.query((key, id, sql_limit(limit)))?
+            }
+        };
         while let Some(row) = found.next()? {
             items.push(document(blob(row, 0)?)?.to_owned());
         }
@@ -212,16 +233,27 @@ impl Search<'_> {
     fn walk_filtered(
         &mut self,
         access: &Access<'_>,
-        mut skip: u64,
-        limit: u64,
+        part: Part<'_>,
         mut most: u64,
     ) -> Result<Option<Vec<i64>>, Halt> {
         let mut rows = Vec::new();
+        let mut skip = part.skip;
         let mut bodies = Bodies::new(self.connection, self.source)?;
-        for range in access.ranges_in_order() {
-            let mut statement = rows_in_order(self.connection, access)?;
-            let mut found = statement.query((&range.from, &range.to, -1, 0))?;
-            while (rows.len() as u64) < limit
+        for segment in access.segments(part.after) {
+            let walk = access.tree.walk(access.walk);
+            let mut statement;
+            let mut found = match &segment {
+                Segment::Keys(range) => {
+                    statement = self.connection.prepare_cached(&walk.rows)?;
+                    statement.query((&range.from, &range.to, -1, 0))?
+                }
+                Segment::Behind(key, id) => {
+                    let Some(behind) = &walk.behind else { continue };
+                    statement = self.connection.prepare_cached(&behind.rows)?;
+                    statement.query((key, id, -1))?
+                }
+            };
+            while (rows.len() as u64) < part.limit
                 && let Some(row) = found.next()?
             {
                 let Some(left) = most.checked_sub(1) else { return Ok(None) };
@@ -243,7 +275,7 @@ impl Search<'_> {
     fn candidates(&mut self, access: &Access<'_>) -> Result<Vec<i64>, Halt> {
         let mut rows = Vec::new();
         for range in &access.ranges {
-            let mut statement = self.connection.prepare_cached(&access.tree.ascending)?;
+            let mut statement = self.connection.prepare_cached(&access.tree.ascending.rows)?;
             let most = sql_limit(self.allowance.saturating_add(1));
             let before = rows.len();
             let mut found = statement.query((&range.from, &range.to, most, 0))?;
@@ -260,8 +292,8 @@ impl Search<'_> {
     }
 
     /// What matches in a part of an index: the page of it, and how many there are.
-    fn sorted_search(&mut self, access: &Access<'_>, skip: u64, limit: u64) -> Result<(Vec<i64>, u64), Halt> {
-        let mut page = SortedPage::new(skip, limit);
+    fn sorted_search(&mut self, access: &Access<'_>, part: Part<'_>) -> Result<(Vec<i64>, u64), Halt> {
+        let mut page = SortedPage::new(part);
         if let ([id], true, false) = (self.order, access.exact, access.repeats) {
             // The order is in the index itself.
             for range in &access.ranges {
@@ -295,8 +327,8 @@ impl Search<'_> {
     }
 
     /// What matches among all documents: the page of it, and how many there are.
-    fn sorted_scan(&mut self, skip: u64, limit: u64) -> Result<(Vec<i64>, u64), Halt> {
-        let mut page = SortedPage::new(skip, limit);
+    fn sorted_scan(&mut self, part: Part<'_>) -> Result<(Vec<i64>, u64), Halt> {
+        let mut page = SortedPage::new(part);
         let (order, mut sort_key) = (self.order, Vec::new());
         self.scan(|row, id, body| {
             if let [by_id] = order {
@@ -332,11 +364,6 @@ impl Search<'_> {
         let mut bodies = Bodies::new(self.connection, self.source)?;
         rows.iter().map(|row| bodies.with(*row, |body| Ok(body.to_owned()))).collect()
     }
-}
-
-fn rows_in_order<'c>(connection: &'c Connection, access: &Access<'_>) -> Result<CachedStatement<'c>, rusqlite::Error> {
-    let descending = access.walk == Some(Direction::Descending);
-    connection.prepare_cached(if descending { &access.tree.descending } else { &access.tree.ascending })
 }
 
 /// SQLite's limits are signed; a negative one is none.

@@ -10,6 +10,7 @@ use super::bounds::{self, Points};
 use super::catalogue::{INCOMPLETE, LONG, MULTIKEY, Source, Tree};
 use super::key;
 use super::path::Component;
+use super::sort::Place;
 use crate::query::{Direction, Filter, Test};
 
 /// More ranges than this are not worth a search.
@@ -40,6 +41,8 @@ pub(super) struct Access<'s> {
     known: usize,
     /// The next component lies in a range.
     between: bool,
+    /// The part of each component in every key, where it is one and the same.
+    fixed: Vec<Option<Vec<u8>>>,
 }
 
 impl Access<'_> {
@@ -58,10 +61,59 @@ impl Access<'_> {
         forward.into_iter().flatten().chain(backward.into_iter().flatten())
     }
 
+    /// What is left of it behind a place in the order that `walk` gives, or all of it.
+    pub(super) fn segments(&self, place: Option<&Place>) -> Vec<Segment<'_>> {
+        let Some(place) = place else {
+            return self.ranges_in_order().map(|range| Segment::Keys(Cow::Borrowed(range))).collect();
+        };
+        let (key, id) = self.key_of(place);
+        let mut segments = Vec::with_capacity(self.ranges.len() + 1);
+        let inside = |range: &Range| range.from <= key && key < range.to;
+        // No key is the beginning of another: the next one is above this one with anything behind it.
+        let mut above = key.clone();
+        above.push(0);
+        for range in self.ranges_in_order() {
+            if inside(range) {
+                segments.push(Segment::Behind(key.clone(), id.clone()));
+            }
+            let (from, to) = match self.walk {
+                Some(Direction::Descending) => (&range.from, (&range.to).min(&key)),
+                _ => ((&range.from).max(&above), &range.to),
+            };
+            if from < to {
+                segments.push(Segment::Keys(Cow::Owned(Range { from: from.clone(), to: to.clone() })));
+            }
+        }
+        segments
+    }
+
+    /// The key and the id that a document at the place has in the tree. A component that has one value in all keys has
+    /// it, whatever the place says.
+    fn key_of(&self, place: &Place) -> (Vec<u8>, Vec<u8>) {
+        let mut key = Vec::new();
+        for (component, fixed) in self.tree.components.iter().zip(&self.fixed) {
+            match fixed {
+                Some(fixed) => key.extend_from_slice(fixed),
+                None => place.append_key(component, !self.tree.of_ids, &mut key),
+            }
+        }
+        let mut id = Vec::new();
+        place.append_key(&Component::new("_id", self.tree.id_descending), false, &mut id);
+        (key, id)
+    }
+
     /// Something the filter asks is answered by it.
     fn narrows(&self) -> bool {
         self.known > 0 || self.between
     }
+}
+
+/// A step of a walk.
+#[derive(Debug)]
+pub(super) enum Segment<'r> {
+    Keys(Cow<'r, Range>),
+    /// What has this key and lies behind this id.
+    Behind(Vec<u8>, Vec<u8>),
 }
 
 /// The choices there are. Without a `search`, every document has to be looked at.
@@ -73,12 +125,13 @@ pub(super) struct Plan<'s> {
     pub ordered: Option<Access<'s>>,
 }
 
-/// `sort` ends in `_id`. `marks` are those indexes that have any, by their numbers.
+/// `sort` ends in `_id`. `marks` are those indexes that have any, by their numbers. `seek`: not from the beginning.
 pub(super) fn plan<'s>(
     source: &'s Source,
     marks: &[(i64, i64)],
     filter: &Filter,
     sort: &[Component],
+    seek: bool,
 ) -> Result<Plan<'s>, Malformed> {
     let mut conjunction = Conjunction::default();
     conjunction.add(filter);
@@ -90,7 +143,7 @@ pub(super) fn plan<'s>(
         if marks & INCOMPLETE != 0 {
             continue;
         }
-        let access = || conjunction.access(tree, marks, unique, sort);
+        let access = || conjunction.access(tree, marks, unique, sort, seek);
         let found = access()?;
         if tree.sparse && !found.narrows() {
             continue;
@@ -151,6 +204,7 @@ impl<'f> Conjunction<'f> {
         marks: i64,
         unique: bool,
         sort: &[Component],
+        seek: bool,
     ) -> Result<Access<'s>, Malformed> {
         let multikey = marks & MULTIKEY != 0;
         let components = tree.components.as_slice();
@@ -158,6 +212,7 @@ impl<'f> Conjunction<'f> {
         let usable = if multikey { &components[..1] } else { components };
         let mut settled = vec![false; self.tests.len()];
         let mut constant = vec![false; components.len()];
+        let mut fixed = vec![None; components.len()];
         let mut prefixes = vec![Vec::new()];
         let mut known = 0;
         let mut intervals = None;
@@ -169,7 +224,11 @@ impl<'f> Conjunction<'f> {
                 {
                     settled[test] = points.exact;
                     constant[known] = points.exact && points.keys.len() == 1 && !multikey;
-                    prefixes = product(&prefixes, points.keys, component.descending, !tree.of_ids);
+                    let keys = stored_keys(points.keys, component.descending, !tree.of_ids);
+                    if let [only] = keys.as_slice() {
+                        fixed[known] = Some(only.clone());
+                    }
+                    prefixes = product(&prefixes, &keys);
                     known += 1;
                 }
                 _ => {
@@ -182,7 +241,7 @@ impl<'f> Conjunction<'f> {
         let ranges = ranges(prefixes, intervals.as_deref());
         let single = unique && known == components.len();
         // Only an id is surely unique: other duplicates may have been stored before the rule.
-        let walk = if single && tree.of_ids && ranges.len() <= 1 {
+        let walk = if single && tree.of_ids && ranges.len() <= 1 && !seek {
             Some(Direction::Ascending)
         } else if marks & LONG != 0 {
             None
@@ -202,6 +261,7 @@ impl<'f> Conjunction<'f> {
             ranges,
             known,
             between,
+            fixed,
         })
     }
 
@@ -242,21 +302,22 @@ impl<'f> Conjunction<'f> {
     }
 }
 
-fn product(prefixes: &[Vec<u8>], mut keys: Vec<Vec<u8>>, descending: bool, shortens: bool) -> Vec<Vec<u8>> {
-    let mut all = Vec::with_capacity(prefixes.len() * keys.len());
-    if shortens {
-        for key in &mut keys {
+/// Keys of one component as a tree has them.
+fn stored_keys(mut keys: Vec<Vec<u8>>, descending: bool, shortens: bool) -> Vec<Vec<u8>> {
+    for key in &mut keys {
+        if shortens {
             key::shorten(key, 0);
         }
-    }
-    for prefix in prefixes {
-        for key in &keys {
-            let mut longer = Vec::with_capacity(prefix.len() + key.len() + 1);
-            longer.extend_from_slice(prefix);
-            longer.extend(key.iter().map(|byte| if descending { !byte } else { *byte }));
-            all.push(longer);
+        if descending {
+            key.iter_mut().for_each(|byte| *byte = !*byte);
         }
     }
+    keys
+}
+
+fn product(prefixes: &[Vec<u8>], keys: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> =
+        prefixes.iter().flat_map(|prefix| keys.iter().map(|key| [prefix.as_slice(), key].concat())).collect();
     all.sort_unstable();
     all.dedup();
     all

@@ -2,31 +2,59 @@
 
 use std::collections::BinaryHeap;
 
+use bson::Bson;
 use bson::raw::{RawArray, RawBsonRef, RawDocument};
 
 use shared::store::StoreError;
 
 use super::path::{Component, Segment};
 use super::{Malformed, key};
-use crate::query::{Direction, Sort};
+use crate::query::{Direction, Sort, total_order};
 
 /// Bytes that sorting may keep.
 const MEMORY: usize = 64 << 20;
 
-/// A sort as components, ending in `_id` in the last direction: every order is total.
+/// A sort as components, ending in `_id`: every order is total.
 pub(super) fn order(sort: &Sort) -> Vec<Component> {
-    let mut order: Vec<Component> = Vec::with_capacity(sort.len() + 1);
-    for (field, direction) in sort {
-        if order.iter().all(|component| component.field != *field) {
-            order.push(Component::new(field, *direction == Direction::Descending));
+    let total = total_order(sort);
+    total.iter().map(|(field, direction)| Component::new(field, *direction == Direction::Descending)).collect()
+}
+
+/// A place in an order.
+pub(super) struct Place {
+    /// For each component of the order its field and the key of the value there, as if all ascended.
+    keys: Vec<(String, Vec<u8>)>,
+    /// What a document there would be sorted by.
+    sort_key: Vec<u8>,
+}
+
+impl Place {
+    /// `values` has one for each component.
+    pub(super) fn new(order: &[Component], values: &[Bson]) -> Result<Self, StoreError> {
+        if order.len() != values.len() {
+            return Err(StoreError::Corrupt("a place in an order has a value for each key".to_owned()));
         }
-        if field == "_id" {
-            return order;
+        let mut place = Self { keys: Vec::with_capacity(order.len()), sort_key: Vec::new() };
+        for (component, value) in order.iter().zip(values) {
+            let key = key::of(value)?;
+            place.sort_key.extend(key.iter().map(|byte| if component.descending { !byte } else { *byte }));
+            place.keys.push((component.field.clone(), key));
+        }
+        Ok(place)
+    }
+
+    /// Appends what a document there has for the component in a tree, whose long keys may be shortened.
+    pub(super) fn append_key(&self, component: &Component, shortens: bool, out: &mut Vec<u8>) {
+        let Some((_, key)) = self.keys.iter().find(|(field, _)| *field == component.field) else { return };
+        let start = out.len();
+        out.extend_from_slice(key);
+        if shortens {
+            key::shorten(out, start);
+        }
+        if component.descending {
+            out[start..].iter_mut().for_each(|byte| *byte = !*byte);
         }
     }
-    let descending = sort.last().is_some_and(|(_, direction)| *direction == Direction::Descending);
-    order.push(Component::new("_id", descending));
-    order
 }
 
 /// Appends the document's key in one component: of an array's values the least, or the greatest if it descends.
@@ -113,8 +141,18 @@ fn in_array(array: &RawArray, path: &[Segment], best: &mut Best<'_>) -> Result<(
     if empty { best.add(RawBsonRef::Null) } else { Ok(()) }
 }
 
+/// Which part of an order is wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'p> {
+    pub after: Option<&'p Place>,
+    pub skip: u64,
+    pub limit: u64,
+}
+
 /// The first so many documents in order, of any number.
-pub(super) struct SortedPage {
+pub(super) struct SortedPage<'p> {
+    /// Only what is behind it is kept, though all is counted.
+    after: Option<&'p Place>,
     skip: u64,
     /// How many to keep, those to skip among them.
     keep: u64,
@@ -124,14 +162,18 @@ pub(super) struct SortedPage {
     total: u64,
 }
 
-impl SortedPage {
-    pub(super) fn new(skip: u64, limit: u64) -> Self {
+impl<'p> SortedPage<'p> {
+    pub(super) fn new(part: Part<'p>) -> Self {
+        let Part { after, skip, limit } = part;
         let keep = if limit == 0 { 0 } else { skip.saturating_add(limit) };
-        Self { skip, keep, kept: BinaryHeap::new(), bytes: 0, total: 0 }
+        Self { after, skip, keep, kept: BinaryHeap::new(), bytes: 0, total: 0 }
     }
 
     pub(super) fn add(&mut self, sort_key: &[u8], row: i64) -> Result<(), StoreError> {
         self.total += 1;
+        if self.after.is_some_and(|after| sort_key <= after.sort_key.as_slice()) {
+            return Ok(());
+        }
         if (self.kept.len() as u64) < self.keep {
             self.bytes += sort_key.len() + size_of::<(Vec<u8>, i64)>();
             self.kept.push((sort_key.to_vec(), row));

@@ -38,7 +38,7 @@ async fn with_indexes(indexes: Vec<Index>) -> (tempfile::TempDir, SqliteDocument
 }
 
 fn all() -> Find {
-    Find { filter: Filter::All, sort: Vec::new(), skip: 0, limit: Some(5), count: true }
+    Find { limit: Some(5), count: true, ..Find::default() }
 }
 
 fn source(store: &SqliteDocuments) -> Arc<Source> {
@@ -66,17 +66,23 @@ async fn sqlite_searches_the_index_and_sorts_nothing() {
     let (_folder, store) = with_indexes(vec![index("country -population")]).await;
     let source = source(&store);
     let tree = &source.indexes[0].tree;
-    for sql in [&tree.ascending, &tree.descending, &tree.count, &tree.ids] {
+    for sql in [&tree.ascending.rows, &tree.descending.rows, &tree.count, &tree.ids] {
         assert_eq!(explain(&store, sql), "SEARCH ix_1_1 USING PRIMARY KEY (key>? AND key<?)", "{sql}");
     }
     assert_eq!(explain(&store, &source.sql.body_by_row), "SEARCH doc_1 USING INTEGER PRIMARY KEY (rowid=?)");
     assert_eq!(explain(&store, &source.sql.body_by_id), "SEARCH doc_1 USING INDEX sqlite_autoindex_doc_1_1 (id=?)");
-    for sql in [&tree.first_ascending, &tree.first_descending] {
+    for sql in [&tree.ascending.bodies, &tree.descending.bodies] {
         let expected =
             "SEARCH i USING PRIMARY KEY (key>? AND key<?); SEARCH d USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
         assert_eq!(explain(&store, sql), expected);
     }
-    for sql in [&source.ids.ascending, &source.ids.descending] {
+    for (walk, sign) in [(&tree.ascending, '>'), (&tree.descending, '<')] {
+        let behind = walk.behind.as_ref().unwrap();
+        let expected = ["ix_1_1", "i"].map(|table| format!("SEARCH {table} USING PRIMARY KEY (key=? AND id{}?)", sign));
+        assert_eq!(explain(&store, &behind.rows), expected[0]);
+        assert!(explain(&store, &behind.bodies).starts_with(&expected[1]));
+    }
+    for sql in [&source.ids.ascending.rows, &source.ids.descending.rows] {
         let expected = "SEARCH doc_1 USING COVERING INDEX sqlite_autoindex_doc_1_1 (id>? AND id<?)";
         assert_eq!(explain(&store, sql), expected);
     }
@@ -122,7 +128,7 @@ async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
     let source = source(&store);
     for (filter, sort, searched, exact, walk) in cases {
         let order = sort::order(&by(sort));
-        let plan = plan(&source, &[], &filter, &order).unwrap();
+        let plan = plan(&source, &[], &filter, &order, false).unwrap();
         let found = plan.search.map(|access| {
             let sign = |descending| if descending { "-" } else { "" };
             let components = access.tree.components.iter();
@@ -149,7 +155,7 @@ async fn an_index_of_documents_with_a_value_finds_values() {
         (mine(Filter::field("nick", Test::Ne("a".into()))), false),
         (mine(Filter::equal("name", "a")), false),
     ] {
-        let plan = plan(&source, &[], &filter, &sort::order(&by("_id"))).unwrap();
+        let plan = plan(&source, &[], &filter, &sort::order(&by("_id")), false).unwrap();
         assert_eq!(plan.search.is_some(), searched, "{filter:?}");
     }
 }
@@ -164,7 +170,7 @@ async fn what_documents_are_looked_up_by_has_an_index_that_nobody_declared() {
         store.prepare(&domain).await.unwrap();
         let source = source(&store);
         assert_eq!(source.indexes.len(), expected);
-        let plan = plan(&source, &[], &Filter::equal("code", 1), &sort::order(&by("_id"))).unwrap();
+        let plan = plan(&source, &[], &Filter::equal("code", 1), &sort::order(&by("_id")), false).unwrap();
         assert!(plan.search.unwrap().exact);
     }
 }
