@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use auth_server::accounts::{self, NewUser, generate_password};
 use resource_api::domain::Domain;
-use resource_api::query::{Filter, Find};
+use resource_api::query::Find;
 use serde::Serialize;
 use shared::random::random_token;
 use toml::{Table, Value};
@@ -179,7 +179,7 @@ pub(crate) async fn load_documents(
         let Some(source) = app.domain.resource(resource).map(|resource| resource.datasource.source.clone()) else {
             continue;
         };
-        let any = Find { filter: Filter::All, sort: Vec::new(), skip: 0, limit: Some(1), count: false };
+        let any = Find { limit: Some(1), ..Find::default() };
         if !app.documents.find(&source, &any).await.map_err(told)?.items.is_empty() {
             continue;
         }

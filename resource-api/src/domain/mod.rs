@@ -2,6 +2,7 @@
 //!
 //! A new setting is a field in `resource.rs`, a reader in the parser and a line in the docs.
 
+mod collections;
 pub mod convert;
 mod date_format;
 mod error;
@@ -11,6 +12,7 @@ mod resource;
 mod schema;
 pub mod validate;
 
+pub use collections::IDEMPOTENCY;
 pub use date_format::*;
 pub use error::*;
 pub use reader::{Format, load, parse};

@@ -20,11 +20,29 @@ use crate::query::{Filter, Find};
 /// Opens the backend that `url` names. A query that takes longer than `time_limit` ends with [`StoreError::Deadline`].
 pub fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?)),
+        StoreUrl::Sqlite(path) => {
+            let documents = Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?);
+            expire(&documents);
+            Ok(documents)
+        }
         StoreUrl::Mongo(_) | StoreUrl::Redis(_) => {
             Err(StoreError::Unavailable(format!("this build keeps documents in sqlite:PATH, not in {}", url.scheme())))
         }
     }
+}
+
+/// Removes what expires, as often as MongoDB does, for as long as the store is held.
+fn expire(documents: &Arc<sqlite::SqliteDocuments>) {
+    let held = Arc::downgrade(documents);
+    actix_rt::spawn(async move {
+        loop {
+            actix_rt::time::sleep(Duration::from_secs(60)).await;
+            let Some(documents) = held.upgrade() else { return };
+            if let Err(error) = documents.expire().await {
+                log::warn!("expired documents were not removed: {error}");
+            }
+        }
+    });
 }
 
 /// Documents of all resources. Races are decided here: each write names the state it expects.
@@ -113,6 +131,15 @@ pub enum Write {
         source: String,
         filter: Filter,
     },
+    /// Changes nothing; a [`Outcome::Conflict`] at `path` while a document has `value` there (as [`Filter::equal`] means
+    /// it) and `filter` holds for it. What no index can express is unique by this: of two batches that would each store
+    /// what the other's vacancy forbids, one at most is done.
+    Vacant {
+        source: String,
+        path: String,
+        value: Bson,
+        filter: Filter,
+    },
 }
 
 impl Write {
@@ -122,7 +149,8 @@ impl Write {
             | Write::Replace { source, .. }
             | Write::Set { source, .. }
             | Write::Delete { source, .. }
-            | Write::DeleteMany { source, .. } => source,
+            | Write::DeleteMany { source, .. }
+            | Write::Vacant { source, .. } => source,
         }
     }
 }
@@ -173,7 +201,7 @@ pub enum Outcome {
     Missing {
         index: usize,
     },
-    /// A unique rule or the id; `field` is the first path of the violated index.
+    /// A unique rule or the id; `field` is the first path of the violated index, or the path of the vacancy.
     Conflict {
         index: usize,
         field: String,

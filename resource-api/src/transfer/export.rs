@@ -7,7 +7,7 @@ use shared::store::StoreError;
 
 use super::{Progress, extended_json};
 use crate::app::App;
-use crate::query::{Filter, Find, Sort};
+use crate::query::{Filter, Find};
 
 /// Documents read at a time.
 const PIECE: usize = 1000;
@@ -43,7 +43,7 @@ pub async fn export(
     let resource = app.domain.resource(resource).ok_or_else(|| ExportError::Resource(resource.to_owned()))?;
     let source = &resource.datasource.source;
     let filter = resource.datasource.filter.clone().and(filter.clone());
-    let count = Find { filter: Filter::All, sort: Sort::new(), skip: 0, limit: Some(0), count: true };
+    let count = Find { limit: Some(0), count: true, ..Find::default() };
     progress.begin(app.documents.find(source, &count).await?.total.unwrap_or_default());
     let mut export = Export::default();
     let (mut after, mut seen, mut line) = (None, 0, Vec::new());

@@ -38,6 +38,8 @@ macro_rules! document_store_conformance {
                 a_unique_value_is_free_again_after_a_change_or_a_delete,
                 stored_duplicates_stay_and_nothing_may_join_them,
                 a_partial_unique_rule_counts_only_the_documents_of_its_filter,
+                a_vacancy_that_is_taken_is_a_conflict,
+                exactly_one_of_sixty_four_parallel_batches_finds_a_vacancy,
                 a_document_of_sixteen_megabytes_is_kept,
                 a_source_may_have_any_name,
                 a_source_nobody_wrote_to_is_empty,

@@ -148,9 +148,8 @@ fn query() -> impl Strategy<Value = (Find, Option<Document>)> {
     let pivot = prop::option::weighted(0.4, pivot);
     (filter(), sort(), 0_u64..10, prop::option::of(0_u64..12), any::<bool>(), pivot).prop_map(
         |(filter, sort, skip, limit, count, pivot)| {
-            let after = pivot.as_ref().and_then(|pivot| {
-                place(&total_order(&sort), &RawDocumentBuf::try_from(pivot).unwrap())
-            });
+            let after =
+                pivot.as_ref().and_then(|pivot| place(&total_order(&sort), &RawDocumentBuf::try_from(pivot).unwrap()));
             let pivot = pivot.filter(|_| after.is_some());
             let skip = if after.is_some() { 0 } else { skip };
             (Find { filter, sort, after, skip, limit, count }, pivot)

@@ -294,6 +294,84 @@ pub(in crate::store) async fn a_partial_unique_rule_counts_only_the_documents_of
     assert_eq!(commit(store, [named]).await, conflict);
 }
 
+fn vacant(path: &str, value: impl Into<Bson>, filter: Filter) -> Write {
+    Write::Vacant { source: "things".to_owned(), path: path.to_owned(), value: value.into(), filter }
+}
+
+/// VAL-43, VAL-44: a list as a whole, and a part of a collection; the batch's own documents count, too.
+pub(in crate::store) async fn a_vacancy_that_is_taken_is_a_conflict(store: &Store) {
+    prepare(store, vec![index("a")]).await;
+    stored(store, [doc! { "_id": 1, "a": [1, 2], "k": "x" }, doc! { "_id": 2, "a": 3, "k": "y" }, doc! { "_id": 3 }])
+        .await;
+    let list = |items: &[i32]| Bson::from(items.to_vec());
+    let taken = Outcome::Conflict { index: 1, field: "a".to_owned() };
+    let mut next = 10;
+    for (value, filter, expected) in [
+        (list(&[1, 2]), Filter::All, Some(&taken)),
+        (list(&[2, 1]), Filter::All, None),
+        (list(&[1, 2]), Filter::equal("k", "y"), None),
+        (3.into(), Filter::equal("k", "y"), Some(&taken)),
+        (3.0.into(), Filter::field("_id", Test::Ne(1.into())), Some(&taken)),
+        (3.into(), Filter::field("_id", Test::Ne(2.into())), None),
+        (Bson::Null, Filter::All, Some(&taken)),
+        (Bson::Null, Filter::field("a", Test::Exists(true)), None),
+        (4.into(), Filter::All, None),
+    ] {
+        next += 1;
+        let outcome =
+            commit(store, [insert(doc! { "_id": next, "b": 1, "a": "new" }), vacant("a", value.clone(), filter)]).await;
+        assert_eq!(matches!(outcome, Outcome::Done(_)), expected.is_none(), "{value}");
+        if let Some(expected) = expected {
+            assert_eq!(outcome, *expected);
+        } else {
+            assert_eq!(outcome, Outcome::Done(vec![1, 0]));
+        }
+        assert_eq!(get(store, next).await.is_some(), expected.is_none(), "{value}");
+    }
+    let own = [vacant("a", 9, Filter::All), insert(doc! { "_id": 90, "a": 9 }), vacant("a", 9, Filter::All)];
+    assert_eq!(commit(store, own).await, Outcome::Conflict { index: 2, field: "a".to_owned() });
+    assert_eq!(get(store, 90).await, None);
+    let elsewhere = Write::Vacant {
+        source: "nobody wrote here".to_owned(),
+        path: "a".to_owned(),
+        value: 3.into(),
+        filter: Filter::All,
+    };
+    assert_eq!(commit(store, [elsewhere]).await, Outcome::Done(vec![0]));
+}
+
+/// VAL-43: creations and edits that want one value, each guarded by its vacancy.
+pub(in crate::store) async fn exactly_one_of_sixty_four_parallel_batches_finds_a_vacancy(store: &Store) {
+    prepare(store, vec![index("a")]).await;
+    stored(store, (0..32).map(|id| doc! { "_id": id, "_etag": "e" })).await;
+    for value in [Bson::from(vec![1, 2]), "one".into(), doc! { "x": 1 }.into()] {
+        let batches = (0..64).map(|number| {
+            let (store, value) = (store.clone(), value.clone());
+            let id = ObjectId::new();
+            let write = if number < 32 {
+                Write::Set { source: "things".to_owned(), guard: unguarded(number), fields: doc! { "a": &value } }
+            } else {
+                insert(doc! { "_id": id, "a": &value })
+            };
+            let but_itself = if number < 32 { Bson::from(number) } else { id.into() };
+            let vacant = vacant("a", value, Filter::field("_id", Test::Ne(but_itself)));
+            actix_rt::spawn(async move { commit(&store, [vacant, write]).await })
+        });
+        let mut done = 0;
+        for outcome in futures_util::future::join_all(batches).await {
+            match outcome.unwrap() {
+                Outcome::Done(touched) => {
+                    assert_eq!(touched, [0, 1]);
+                    done += 1;
+                }
+                refused => assert_eq!(refused, Outcome::Conflict { index: 0, field: "a".to_owned() }),
+            }
+        }
+        assert_eq!(done, 1, "{value}");
+        assert_eq!(matching(store, Filter::equal("a", value)).await.len(), 1);
+    }
+}
+
 pub(in crate::store) async fn a_document_of_sixteen_megabytes_is_kept(store: &Store) {
     prepare(store, vec![index("text"), index("list")]).await;
     let document = doc! { "_id": 1, "text": "ä".repeat((8 << 20) - 2000), "list": (0..100).collect::<Vec<i32>>() };

@@ -52,6 +52,9 @@ pub(super) struct Definition {
     /// MongoDB's `partialFilterExpression`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     partial: Option<Document>,
+    /// MongoDB's `expireAfterSeconds`: documents whose date is older go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_after: Option<i64>,
 }
 
 impl Definition {
@@ -74,7 +77,17 @@ impl Definition {
             Some(Bson::Document(filter)) => Some(filter.clone()),
             _ => None,
         };
-        let mut definition = Self { keys, unique: index.unique, sparse: index.sparse, partial };
+        let expire_after = match index.options.get("expireAfterSeconds") {
+            Some(_) if index.keys.len() != 1 => {
+                log::warn!("{source}: index {} is of several fields, so nothing expires by it", index.name);
+                None
+            }
+            Some(Bson::Int32(seconds)) => Some(i64::from(*seconds)),
+            Some(Bson::Int64(seconds)) => Some(*seconds),
+            Some(Bson::Double(seconds)) => Some(*seconds as i64),
+            _ => None,
+        };
+        let mut definition = Self { keys, unique: index.unique, sparse: index.sparse, partial, expire_after };
         if let Err(error) = definition.filter() {
             log::warn!("{source}: index {} has a filter that this store can't apply: {error}", index.name);
             return None;
@@ -84,15 +97,6 @@ impl Definition {
             definition.unique = false;
         }
         Some(definition)
-    }
-
-    pub(super) fn of_field(field: &str) -> Self {
-        Self { keys: vec![(field.to_owned(), false)], unique: false, sparse: false, partial: None }
-    }
-
-    /// Whether a value of `field` can be searched for in it.
-    pub(super) fn serves(&self, field: &str) -> bool {
-        self.partial.is_none() && self.keys.first().is_some_and(|(first, _)| first == field)
     }
 
     /// Which documents the index is for.
@@ -201,7 +205,9 @@ impl Tree {
                 "SELECT body {documents} WHERE key >= ?1 AND key < ?2 ORDER BY key{direction}, i.id{direction} LIMIT ?3"
             ),
             behind: Some(Behind {
-                rows: format!("SELECT doc FROM {index} WHERE key = ?1 AND id {behind} ?2 ORDER BY id{direction} LIMIT ?3"),
+                rows: format!(
+                    "SELECT doc FROM {index} WHERE key = ?1 AND id {behind} ?2 ORDER BY id{direction} LIMIT ?3"
+                ),
                 bodies: format!(
                     "SELECT body {documents} WHERE key = ?1 AND i.id {behind} ?2 ORDER BY i.id{direction} LIMIT ?3"
                 ),
@@ -381,6 +387,11 @@ impl Catalogue {
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<Source>> {
         self.sources.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn all(&self) -> Vec<(String, Arc<Source>)> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().map(|(name, source)| (name.clone(), Arc::clone(source))).collect()
     }
 
     pub(super) fn set(&self, name: &str, source: Source) {

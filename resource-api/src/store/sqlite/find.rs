@@ -56,6 +56,15 @@ pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) ->
     Ok(rows)
 }
 
+/// Whether a document satisfies `filter`, within a transaction of the caller.
+pub(super) fn any(connection: &Connection, source: &Source, filter: &Filter) -> Result<bool, StoreError> {
+    let order = order(&Sort::new());
+    let mut search = Search { connection, source, filter, order: &order, allowance: u64::MAX };
+    let plan = plan(source, &marks(connection, source)?, filter, &order, false)?;
+    let part = Part { after: None, skip: 0, limit: 1 };
+    Ok(!search.page(&plan, part, false)?.items.is_empty())
+}
+
 /// How many documents a source has.
 pub(super) fn documents(connection: &Connection, source: &Source) -> Result<u64, rusqlite::Error> {
     connection
@@ -230,12 +239,7 @@ impl Search<'_> {
     }
 
     /// Rows in order, each document asked, until the page is full; `None` if that takes looking at more than `most`.
-    fn walk_filtered(
-        &mut self,
-        access: &Access<'_>,
-        part: Part<'_>,
-        mut most: u64,
-    ) -> Result<Option<Vec<i64>>, Halt> {
+    fn walk_filtered(&mut self, access: &Access<'_>, part: Part<'_>, mut most: u64) -> Result<Option<Vec<i64>>, Halt> {
         let mut rows = Vec::new();
         let mut skip = part.skip;
         let mut bodies = Bodies::new(self.connection, self.source)?;

@@ -1,12 +1,14 @@
 //! Documents in SQLite: one table for each source, holding BSON, and one table of order-preserving keys for each index.
 //!
 //! `key` turns values into bytes that compare as MongoDB compares; `entries` makes a document's keys; `plan` and `bounds`
-//! choose what to search; `find` does; `write` changes; `prepare` makes tables and indexes at start, `catalogue` knows them.
+//! choose what to search; `find` does; `write` changes; `prepare` makes tables and indexes at start, `catalogue` knows them;
+//! `expiry` removes what has expired.
 //! A new operator that an index can serve is one arm in `bounds`.
 
 mod bounds;
 mod catalogue;
 mod entries;
+mod expiry;
 mod find;
 mod halt;
 mod insert_each;

@@ -1,7 +1,5 @@
 //! At start: tables and indexes as the domain wants them.
 
-use std::collections::HashMap;
-
 use rusqlite::Connection;
 use shared::store::StoreError;
 
@@ -16,31 +14,15 @@ const BATCH: i64 = 1000;
 
 impl SqliteDocuments {
     pub(super) async fn prepare_sources(&self, domain: &Domain) -> Result<(), StoreError> {
-        // Several resources may share a source (DS-01).
-        let mut wanted: HashMap<&str, Vec<Definition>> = HashMap::new();
-        for resource in domain.resources.values() {
-            let name = resource.datasource.source.as_str();
-            let definitions = wanted.entry(name).or_default();
-            for index in &resource.indexes {
+        for (name, indexes) in domain.collections() {
+            let mut definitions = Vec::with_capacity(indexes.len());
+            for index in &indexes {
                 if let Some(definition) = Definition::new(name, index)
                     && !definitions.contains(&definition)
                 {
                     definitions.push(definition);
                 }
             }
-        }
-        // What is looked up one by one must not take a scan, even where the domain asks for no index.
-        for resource in domain.resources.values() {
-            let name = resource.datasource.source.as_str();
-            let definitions = wanted.entry(name).or_default();
-            let lookup = resource.additional_lookup.as_ref().map(|lookup| lookup.field.as_str());
-            for field in [Some(resource.id_field.as_str()), lookup].into_iter().flatten() {
-                if field != "_id" && !definitions.iter().any(|definition| definition.serves(field)) {
-                    definitions.push(Definition::of_field(field));
-                }
-            }
-        }
-        for (name, definitions) in wanted {
             self.prepare_source(name, definitions).await?;
         }
         Ok(())

@@ -186,6 +186,25 @@ async fn a_query_over_its_time_limit_ends_with_deadline() {
     assert_eq!(store.find("things", &all()).await.unwrap().total, Some(20_000));
 }
 
+/// CFG-19: an index with `expireAfterSeconds` removes what is older, and nothing else.
+#[actix_rt::test]
+async fn documents_expire_by_the_date_of_an_index() {
+    let now = shared::clock::now() * 1000;
+    let ago = |seconds: i64| Bson::DateTime(bson::DateTime::from_millis(now - seconds * 1000));
+    let after = |seconds: i32, keys: &str| Index { options: doc! { "expireAfterSeconds": seconds }, ..index(keys) };
+    for expiring in [after(60, "at"), after(60, "-at")] {
+        let (_folder, store) = with_indexes(vec![expiring, after(0, "at n")]).await;
+        let documents =
+            [ago(61), ago(30), ago(-100), "1970".into(), 0.into(), vec![ago(5), ago(70)].into(), vec![ago(5)].into()];
+        fill(&store, documents.into_iter().enumerate().map(|(id, at)| doc! { "_id": id as i32, "at": at })).await;
+        fill(&store, [doc! { "_id": 7 }]).await;
+        store.expire().await.unwrap();
+        let left = store.find("things", &Find { count: true, ..Find::default() }).await.unwrap().items;
+        let ids: Vec<i32> = left.iter().map(|item| item.get_i32("_id").unwrap()).collect();
+        assert_eq!(ids, [1, 2, 3, 4, 6, 7]);
+    }
+}
+
 #[actix_rt::test]
 async fn documents_indexes_and_totals_are_there_after_a_restart() {
     let (folder, store) = with_indexes(vec![index("n"), unique("name")]).await;

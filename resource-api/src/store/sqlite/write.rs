@@ -10,7 +10,7 @@ use shared::store::StoreError;
 use super::Malformed;
 use super::catalogue::{Catalogue, INCOMPLETE, IndexTable, LONG, MULTIKEY, Source};
 use super::entries::Entries;
-use super::find::{blob, document, documents, rows};
+use super::find::{self, blob, document, documents, rows};
 use super::key;
 use crate::query::Filter;
 use crate::store::{Guard, Outcome, Write};
@@ -52,6 +52,7 @@ enum Change {
     Set { id: Vec<u8>, guard: Guard, fields: RawDocumentBuf },
     Delete { id: Vec<u8>, guard: Guard },
     DeleteMany { filter: Filter },
+    Vacant { path: String, filter: Filter },
 }
 
 /// A document and its keys in the indexes its source had when they were made.
@@ -102,6 +103,10 @@ impl Prepared {
                 (name, Change::Delete { id, guard })
             }
             Write::DeleteMany { source: name, filter } => (name, Change::DeleteMany { filter }),
+            Write::Vacant { source: name, path, value, filter } => {
+                let filter = Filter::equal(path.as_str(), value).and(filter);
+                (name, Change::Vacant { path, filter })
+            }
         };
         Ok(Self { name, change })
     }
@@ -155,6 +160,12 @@ pub(super) fn apply(connection: &Connection, catalogue: &Catalogue, batch: Vec<P
                 grown.write(connection)?;
                 let deleted = table.delete_many(&filter)?;
                 (deleted, -deleted.cast_signed())
+            }
+            Change::Vacant { path, filter } => {
+                if find::any(connection, &source, &filter)? {
+                    return Err(table.conflict(&path));
+                }
+                (0, 0)
             }
         };
         grown.add(connection, source.number, growth)?;
