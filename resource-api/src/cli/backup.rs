@@ -8,6 +8,7 @@ use shared::store::{StoreUrl, sqlite};
 
 use super::progress::Bar;
 use super::{ConfigFile, Done, Failure};
+use crate::store::sqlite as sqlite_documents;
 use crate::transfer::Progress as _;
 
 #[derive(Debug, Args)]
@@ -37,6 +38,35 @@ pub fn run(arguments: &Arguments) -> Done {
         copied => copied?,
     };
     println!("{}: {} bytes, checked", file.display(), copied.bytes);
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The backup
+    file: PathBuf,
+    /// Replace the documents that are stored
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub fn restore(arguments: &RestoreArguments) -> Done {
+    let store = store(&arguments.config)?;
+    let bar = Bar::of_documents();
+    let restored = sqlite_documents::restore(&arguments.file, &store, arguments.overwrite, |done, all| {
+        bar.begin(all);
+        bar.advance(done, done);
+    });
+    bar.finish();
+    let documents = match restored {
+        Err(error @ sqlite_documents::RestoreError::NotEmpty(_)) => {
+            return Err(format!("{error}; --overwrite replaces them").into());
+        }
+        restored => restored?,
+    };
+    println!("{documents} documents restored into {}, checked", store.display());
     Ok(ExitCode::SUCCESS)
 }
 

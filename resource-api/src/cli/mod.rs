@@ -39,6 +39,8 @@ pub enum Command {
     Export(export::Arguments),
     /// Copy the store into a file while the service runs, and check the copy
     Backup(backup::Arguments),
+    /// Put the documents of a backup in the place of all that are stored; the service may run
+    Restore(backup::RestoreArguments),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +62,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Import(arguments) => import::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 
 #[cfg(test)]
 mod conformance;
-mod sqlite;
+pub mod sqlite;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,9 @@ use shared::store::{Sqlite, StoreError, StoreUrl};
 
 use crate::domain::Domain;
 use crate::query::{Filter, Find};
+
+/// What the names of the service's own collections begin with, which hold no documents of the API.
+pub const OWN_SOURCES: &str = "evergate_";
 
 /// Opens the backend that `url` names. A query that takes longer than `time_limit` ends with [`StoreError::Deadline`].
 pub fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {

@@ -1,5 +1,6 @@
 //! A folder with a configuration, a domain file and a store.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -84,6 +85,20 @@ impl Place {
     /// Starts one, to be killed.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The service, and where it listens.
+    pub fn serve(&self) -> (Child, String) {
+        let mut command = self.command(&["serve"]);
+        let mut child = command.env("RESOURCE_API__LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines.find_map(|line| {
+            let line = line.unwrap();
+            Some(line.split_once(" listens on ")?.1.split_whitespace().next()?.to_owned())
+        });
+        // Its log goes on; a full pipe would stop it.
+        std::thread::spawn(move || lines.for_each(drop));
+        (child, format!("http://{}", address.expect("it says where it listens")))
     }
 
     /// The service's parts on the same store.

@@ -17,8 +17,11 @@ mod number;
 mod path;
 mod plan;
 mod prepare;
+mod restore;
 mod sort;
 mod write;
+
+pub use restore::{RestoreError, restore};
 
 use std::sync::Arc;
 use std::time::Duration;
