@@ -41,7 +41,7 @@ need_build_tools() {
     fail "Rust $wanted or newer is needed, this is $found: run 'rustup update stable'"
 }
 
-# What tests start: a browser, curl, strace, kill.
+# What tests start: a browser, curl, strace, Python, kill.
 need_test_programs() {
   local missing=()
   command -v chromium >/dev/null || missing+=(chromium)
@@ -49,6 +49,7 @@ need_test_programs() {
   [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.?tf' -print -quit 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
   command -v curl >/dev/null || missing+=(curl)
   command -v strace >/dev/null || missing+=(strace)
+  command -v python3 >/dev/null || missing+=(python3)
   type -P kill >/dev/null || missing+=(procps)
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }

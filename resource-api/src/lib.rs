@@ -15,6 +15,7 @@ pub mod query;
 pub mod representation;
 mod routes;
 pub mod store;
+pub mod survey;
 pub mod transfer;
 
 use std::net::TcpListener;

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::{Domain, Method, Resource};
 
-mod converter;
+pub mod converter;
 
 use converter::Converter;
 

@@ -2,10 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
+use shared::logging;
+use shared::store::StoreUrl;
 
+use super::progress::Bar;
 use super::{ConfigFile, Done, read};
+use crate::store;
+use crate::survey::survey;
+
+/// Documents would break the file's rules: neither success nor failure of the check itself.
+const WOULD_BREAK: u8 = 3;
+/// A question to the store may need to look at every document.
+const TIME: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -13,16 +24,29 @@ pub struct Arguments {
     domain: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
+    /// Tell which documents of the configured store would break the domain file's rules; the exit status is then 3
+    #[arg(long)]
+    against_data: bool,
+    /// Documents to name for each broken rule
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, requires = "against_data")]
+    examples: usize,
+    /// Print what was found in the data as JSON
+    #[arg(long, requires = "against_data")]
+    json: bool,
 }
 
 pub async fn run(arguments: Arguments) -> Done {
-    let named = match &arguments.config.config {
-        Some(_) => Some(arguments.config.load()?.domain),
+    let Arguments { domain, config, against_data, examples, json } = arguments;
+    let named = match &config.config {
+        Some(_) => Some(config.load()?.domain),
         None => None,
     };
-    let files: Vec<&Path> = arguments.domain.as_deref().into_iter().chain(named.as_deref()).collect();
-    if files.is_empty() {
+    let files: Vec<&Path> = domain.as_deref().into_iter().chain(named.as_deref()).collect();
+    let Some(first) = files.first() else {
         return Err("name a domain file, or a configuration with --config".into());
+    };
+    if against_data {
+        return check_data(first, &config, examples, json).await;
     }
     for file in files {
         let domain = read(file)?;
@@ -30,4 +54,27 @@ pub async fn run(arguments: Arguments) -> Done {
         println!("{}: {resources} resource{}, no faults", file.display(), if resources == 1 { "" } else { "s" });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn check_data(file: &Path, config: &ConfigFile, examples: usize, json: bool) -> Done {
+    let url = config.load()?.store;
+    logging::start("error");
+    let domain = read(file)?;
+    if let StoreUrl::Sqlite(path) = &url
+        && !path.exists()
+    {
+        return Err(format!("there is no store {}", path.display()).into());
+    }
+    // Not prepared for the domain: the data are looked at, and left as they are.
+    let documents = store::open(&url, TIME)?;
+    let bar = Bar::of_documents();
+    let report = survey(&domain, documents.as_ref(), examples, &bar).await;
+    bar.finish();
+    let report = report?;
+    if json {
+        println!("{}", report.to_json());
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.broken() == 0 { ExitCode::SUCCESS } else { ExitCode::from(WOULD_BREAK) })
 }

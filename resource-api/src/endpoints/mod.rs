@@ -14,7 +14,7 @@ mod rules;
 mod schemas;
 
 pub use create::Insertion;
-pub use rules::late_duplicate;
+pub use rules::{late_duplicate, values_at};
 
 use std::borrow::Cow;
 

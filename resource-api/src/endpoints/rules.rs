@@ -157,7 +157,7 @@ pub fn late_duplicate(resource: &Resource, field: &str, document: &Document) -> 
 }
 
 /// The values a query at this path would meet: through documents and lists, a list itself and what is in it.
-fn values_at(document: &RawDocument, path: &str, out: &mut Vec<Bson>) -> Result<(), bson::error::Error> {
+pub fn values_at(document: &RawDocument, path: &str, out: &mut Vec<Bson>) -> Result<(), bson::error::Error> {
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),
         None => (path, None),

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use shared::store::StoreError;
@@ -23,6 +24,8 @@ const BATCH: usize = 5000;
 const BATCH_BYTES: usize = 8 << 20;
 /// Batches read ahead while one is stored.
 const AHEAD: usize = 2;
+/// Between two commits, for the writes of a service that runs beside.
+const GAP: Duration = Duration::from_millis(2);
 /// Refused lines that are told on the spot; all are in the error file.
 const FIRST: usize = 10;
 
@@ -155,6 +158,7 @@ pub async fn import_file(
         errors.add(&refused)?;
         result.refused.extend(refused.into_iter().take(FIRST.saturating_sub(result.refused.len())));
         progress.advance(position, record.inserted);
+        tokio::time::sleep(GAP).await;
     }
     (result.inserted, result.left_out) = (record.inserted, record.refused);
     result.errors = errors.close();

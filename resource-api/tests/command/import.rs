@@ -159,6 +159,30 @@ async fn an_import_killed_again_and_again_goes_on_where_it_stopped() {
     assert_eq!(errors.iter().map(|error| error["line"].clone()).collect::<Vec<_>>(), expected);
 }
 
+/// The longest a write of the service may wait is a commit or two of the import.
+#[actix_rt::test]
+async fn a_service_goes_on_writing_while_an_import_runs() {
+    let mut domain = people();
+    domain["RESOURCE_METHODS"] = json!(["GET", "POST"]);
+    let place = Place::new(domain);
+    let (mut service, url) = place.serve();
+    let lines: String = (0..60_000).map(|number| format!("{{\"name\": \"n\", \"number\": {number}}}\n")).collect();
+    let file = place.write("many.ndjson", &lines);
+    let mut import = place.start(&["import", "people", &file, "--trust"]);
+    let client = reqwest::Client::new();
+    let mut written = 0;
+    while import.try_wait().unwrap().is_none() {
+        let body = json!({ "name": "online", "number": 1_000_000 + written });
+        let answer = client.post(format!("{url}/people")).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+        written += 1;
+    }
+    assert!(written > 10, "{written}");
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert_eq!(place.stored("people").await.len(), 60_000 + written);
+}
+
 /// An interrupted import of another state of the file could put lines in twice or leave some out.
 #[actix_rt::test]
 async fn a_file_that_changed_under_its_import_is_noticed() {

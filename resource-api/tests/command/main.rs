@@ -4,5 +4,7 @@
 mod place;
 
 mod backup;
+mod check;
+mod eve_settings;
 mod export;
 mod import;

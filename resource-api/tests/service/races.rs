@@ -28,6 +28,44 @@ async fn of_fifty_patches_with_one_etag_one_wins() {
     }
 }
 
+/// ETAG-10, PATCH-11: each of 64 clients reads a number and its ETag, writes the next number, and begins anew when somebody was
+/// faster. Every 200 is a version nobody else got, and none is lost.
+#[actix_rt::test]
+async fn sixty_four_clients_count_together_without_losing_a_step() {
+    let mut domain = people();
+    domain["DOMAIN"]["people"]["schema"]["count"] = json!({ "type": "integer" });
+    let api = Api::open(domain).await;
+    let created = api.post("/people", json!({ "name": "counter", "count": 0 })).await.is(201);
+    let url = format!("{}/people/{}", api.url, created.id());
+    let clients = (0..64).map(|_| {
+        let (client, url) = (reqwest::Client::new(), url.clone());
+        actix_rt::spawn(async move {
+            let mut won = Vec::new();
+            while won.len() < 2 {
+                let seen = client.get(&url).answer().await.is(200);
+                let next = seen.json()["count"].as_u64().unwrap() + 1;
+                let edit = client.patch(&url).header("If-Match", seen.etag()).json(&json!({ "count": next }));
+                let answer = edit.answer().await;
+                match answer.status {
+                    200 => won.push((next, answer.etag())),
+                    412 => {}
+                    status => panic!("{status}: {}", answer.text),
+                }
+            }
+            won
+        })
+    });
+    let won = futures_util::future::join_all(clients).await;
+    let won: Vec<(u64, String)> = won.into_iter().flat_map(|won| won.unwrap()).collect();
+    let numbers: std::collections::BTreeSet<u64> = won.iter().map(|(number, _)| *number).collect();
+    let etags: std::collections::HashSet<&String> = won.iter().map(|(_, etag)| etag).collect();
+    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), (1..=128).collect::<Vec<_>>());
+    assert_eq!(etags.len(), 128);
+    let last = api.get(&format!("/people/{}", created.id())).await.is(200);
+    assert_eq!(last.json()["count"], 128);
+    assert!(won.contains(&(128, last.etag())));
+}
+
 /// ETAG-10: edits, replacements and deletions of one state: one of them.
 #[actix_rt::test]
 async fn of_mixed_writes_with_one_etag_one_wins() {

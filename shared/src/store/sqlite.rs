@@ -77,8 +77,8 @@ impl Sqlite {
             std::fs::create_dir_all(folder).map_err(unavailable)?;
         }
         private_file(&path).map_err(unavailable)?;
-        let connection = Connection::open(&path)?;
-        prepare(&connection)?;
+        let mut connection = Connection::open(&path)?;
+        prepare(&mut connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let (jobs, waiting) = sync_channel(QUEUE);
@@ -117,7 +117,7 @@ impl Sqlite {
     /// this program knows is refused. Blocks: for start-up.
     pub fn migrate(&self, component: &str, steps: &[&str]) -> Result<(), StoreError> {
         let mut connection = Connection::open(&self.inner.path)?;
-        prepare(&connection)?;
+        prepare(&mut connection)?;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute_batch(
             "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, version INTEGER NOT NULL)",
@@ -286,8 +286,8 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
 }
 
-fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+fn prepare(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_handler(Some(wait_for_the_other))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(256);
     // Without this guarantee SQLite plans a kept statement anew for every value bound to a range: half of a short read.
@@ -295,10 +295,17 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
+/// Another program may be writing, an import for one, and lets go for a moment between two commits: SQLite's own handler, which
+/// sleeps ever longer, would miss most of these moments.
+fn wait_for_the_other(waited: i32) -> bool {
+    std::thread::sleep(Duration::from_millis(1));
+    waited < 5000
+}
+
 fn read_connection(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let connection =
+    let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    prepare(&connection)?;
+    prepare(&mut connection)?;
     // As much as SQLite allows (2 GiB): what lies beyond is read page by page, which costs a list at random a sixth more.
     connection.pragma_update(None, "mmap_size", 1_i64 << 40)?;
     Ok(connection)

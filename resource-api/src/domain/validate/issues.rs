@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bson::{Bson, Document};
 use indexmap::IndexMap;
 
+use super::lookups::Lookup;
 use super::place::{Crumb, Place};
 
 /// One failed rule, or one that fails if the store says so.
@@ -139,6 +140,58 @@ pub fn resolve(violations: Vec<Violation>, failed: &[bool]) -> Vec<Violation> {
         kept.push(Violation { path, rule, kind });
     }
     kept
+}
+
+/// One rule that a document breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Dotted, `[]` for the elements of a list.
+    pub field: String,
+    pub rule: &'static str,
+    pub message: String,
+}
+
+/// What really failed, rule by rule; `lookups` and `failed` as in [`resolve`].
+pub(super) fn findings(violations: &[Violation], lookups: &[Lookup], failed: &[bool], out: &mut Vec<Finding>) {
+    for violation in violations {
+        let find =
+            |rule, message: &str| Finding { field: path_text(&violation.path), rule, message: message.to_owned() };
+        match &violation.kind {
+            Kind::Message(message) => {
+                let rule = match (violation.rule, message.as_str()) {
+                    ("", "unknown field") => "allow_unknown",
+                    ("", _) => "check_with",
+                    (rule, _) => rule,
+                };
+                out.push(find(rule, message));
+            }
+            Kind::Pending { lookup, message } if failed.get(*lookup).copied().unwrap_or(false) => {
+                out.push(find(lookups.get(*lookup).map_or("", Lookup::rule), message));
+            }
+            Kind::Pending { .. } => {}
+            Kind::Group(inner) => findings(inner, lookups, failed, out),
+            Kind::Logic { operator, .. } => {
+                if !resolve(vec![violation.clone()], failed).is_empty() {
+                    out.push(find(operator.name(), operator.message()));
+                }
+            }
+        }
+    }
+}
+
+fn path_text(path: &[Crumb]) -> String {
+    let mut text = String::new();
+    for crumb in path {
+        match crumb {
+            Crumb::Index(_) => text.push_str("[]"),
+            Crumb::Name(name) if text.is_empty() => text.push_str(name),
+            Crumb::Name(name) => {
+                text.push('.');
+                text.push_str(name);
+            }
+        }
+    }
+    text
 }
 
 /// What is wrong, field by field.

@@ -17,6 +17,18 @@ pub enum Lookup {
     Relation { resource: String, field: String, value: Bson },
 }
 
+impl Lookup {
+    /// The rule that asks.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Lookup::Unique { within: UniqueWithin::Source, .. } => "unique",
+            Lookup::Unique { within: UniqueWithin::Owner, .. } => "unique_to_user",
+            Lookup::Unique { within: UniqueWithin::Resource, .. } => "unique_within_resource",
+            Lookup::Relation { .. } => "data_relation",
+        }
+    }
+}
+
 /// Among which documents a value must be the only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UniqueWithin {

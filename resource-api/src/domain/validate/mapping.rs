@@ -83,7 +83,7 @@ impl Run<'_> {
             }
         }
         if !self.update {
-            missing(document, level, out);
+            missing(document, level, self.stored, out);
         }
         issues::sort(out);
     }
@@ -132,11 +132,12 @@ pub fn dependency_names(field: &Field) -> Vec<&str> {
     names.flatten().collect()
 }
 
-fn missing(document: &Document, level: &Level<'_>, out: &mut Vec<Violation>) {
+fn missing(document: &Document, level: &Level<'_>, stored: bool, out: &mut Vec<Violation>) {
     let message = |name: &str| Violation::message(&level.place.name(name), "required", "required field".to_owned());
     let unrequired = level.unrequired.borrow();
     for (name, field) in level.schema.into_iter().flatten() {
-        let required = field.required().unwrap_or(level.require_all);
+        let filled = stored && field.rules.iter().any(|rule| matches!(rule, Rule::Default(_) | Rule::DefaultSetter(_)));
+        let required = field.required().unwrap_or(level.require_all) && !filled;
         if required && !document.contains_key(name) && !unrequired.contains(name) {
             out.push(message(name));
         }

@@ -22,7 +22,7 @@ mod tests;
 use bson::{Bson, DateTime, Document};
 
 pub(super) use compare::is_falsy;
-pub use issues::Issues;
+pub use issues::{Finding, Issues};
 pub use kind::has_type;
 pub use lookups::{Lookup, UniqueWithin};
 
@@ -83,6 +83,7 @@ pub fn validate(mut document: Document, circumstances: &Circumstances<'_>) -> Va
         lookups: Lookups::default(),
         normalized: !circumstances.mode.is_update() || resource.normalize_on_patch,
         update: circumstances.mode.is_update(),
+        stored: false,
     };
     let mut violations = Vec::new();
     if run.normalized {
@@ -97,7 +98,31 @@ pub fn validate(mut document: Document, circumstances: &Circumstances<'_>) -> Va
     Validation { document, violations, lookups: run.lookups.into_vec() }
 }
 
+/// Checks a document as it is stored, fields that the service keeps itself left out: nothing is brought into a normal form, and
+/// what a default would fill in is not missing.
+pub fn inspect(document: &Document, resource: &Resource, settings: &Settings, now: DateTime) -> Validation {
+    let mode = Mode::Replace { original: document };
+    let circumstances = Circumstances { resource, settings, mode, subject: None, now };
+    let mut run = Run {
+        circumstances: &circumstances,
+        lookups: Lookups::default(),
+        normalized: false,
+        update: false,
+        stored: true,
+    };
+    let mut violations = Vec::new();
+    run.root(document, &mut violations);
+    Validation { document: Document::new(), violations, lookups: run.lookups.into_vec() }
+}
+
 impl Validation {
+    /// What is wrong, rule by rule; `failed` as in [`Validation::finish`].
+    pub fn findings(&self, failed: &[bool]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        issues::findings(&self.violations, &self.lookups, failed, &mut findings);
+        findings
+    }
+
     /// What the store must answer, in the order [`Validation::finish`] takes the answers.
     pub fn lookups(&self) -> &[Lookup] {
         &self.lookups
@@ -119,6 +144,8 @@ struct Run<'a> {
     normalized: bool,
     /// Absent fields are not required.
     update: bool,
+    /// The document is stored already: absent fields with a default are not required.
+    stored: bool,
 }
 
 impl<'a> Run<'a> {

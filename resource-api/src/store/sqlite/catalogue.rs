@@ -298,7 +298,12 @@ impl Source {
         }
     }
 
-    fn index(source: i64, number: i64, definition: Definition, built: bool) -> Result<IndexTable, StoreError> {
+    pub(super) fn index(
+        source: i64,
+        number: i64,
+        definition: Definition,
+        built: bool,
+    ) -> Result<IndexTable, StoreError> {
         let table = index_table(source, number);
         let corrupt = |error| StoreError::Corrupt(format!("the filter of an index: {error}"));
         Ok(IndexTable {

@@ -27,17 +27,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 use bson::{Bson, Document};
 use rusqlite::Connection;
 use shared::metrics::Metrics;
 use shared::store::{Sqlite, StoreError};
 
-use self::catalogue::{Catalogue, MIGRATIONS};
+use self::catalogue::{Catalogue, Definition, IndexTable, MIGRATIONS, Source};
 use self::halt::Halt;
 use self::write::{Prepared, Undone};
 use super::{Also, DocumentStore, Each, Found, Outcome, Write};
-use crate::domain::Domain;
+use crate::domain::{Domain, Index};
 use crate::query::{Filter, Find};
 
 /// Documents that a list may look up on the calling thread, and steps it may make through indexes: some 200 µs in all.
@@ -48,6 +48,26 @@ const FEW_STEPS: u32 = 20_000;
 const SCAN_TIME: Duration = Duration::from_secs(60);
 /// Longer pages go to a reader thread at once.
 const SHORT_PAGE: u64 = 100;
+
+/// Bytes that are the same for values that are equal to a filter, whatever their types.
+pub fn equality_key(value: &Bson) -> Result<Vec<u8>, StoreError> {
+    Ok(key::of(value)?)
+}
+
+/// What a unique index holds of documents.
+pub struct IndexKeys(IndexTable);
+
+impl IndexKeys {
+    /// `None`: an index that this store can't have.
+    pub fn new(source: &str, index: &Index) -> Result<Option<Self>, StoreError> {
+        Definition::new(source, index).map(|definition| Source::index(0, 0, definition, true).map(Self)).transpose()
+    }
+
+    /// A document's keys, each once.
+    pub fn of(&self, document: &RawDocument) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(self.0.entries(document)?.keys)
+    }
+}
 
 /// BSON that can't be read, or values that BSON can't hold.
 #[derive(Debug)]

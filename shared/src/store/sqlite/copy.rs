@@ -125,8 +125,8 @@ fn open(path: &Path) -> Result<Connection, CopyError> {
     }
     // A log that a killed program left is read through a file beside it, which has to be written.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    prepare(&connection)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    prepare(&mut connection)?;
     Ok(connection)
 }
 
