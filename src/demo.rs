@@ -4,6 +4,7 @@ use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 
 use auth_server::accounts::{self, NewUser, generate_password};
+use auth_server::audit::Author;
 use resource_api::domain::Domain;
 use resource_api::query::Find;
 use serde::Serialize;
@@ -133,7 +134,7 @@ pub(crate) async fn create_accounts(config: &auth_server::Config) -> Result<Vec<
                 must_change: false,
                 declared: false,
             };
-            let created = accounts::create_user(&app, new).await.map_err(told)?;
+            let created = accounts::create_user(&app, new, &Author::server()).await.map_err(told)?;
             let password = created.generated.map(|password| password.expose().to_owned()).unwrap_or_default();
             logins.push(Login { username: username.to_owned(), password, what });
         }
@@ -154,7 +155,7 @@ pub async fn reset(settings: &StackSettings) -> Result<Vec<Login>, StackError> {
         let Some(mut user) = app.users.find_by_username(username).await.map_err(told)? else { continue };
         let password = generate_password(app.config.passwords.minimum_length);
         user.password_hash = Some(app.passwords.hash(password.clone()).await.map_err(told)?);
-        let replaced = app.users.replace(&user, &[]).await.map_err(told)?;
+        let replaced = app.users.replace(&user, &Author::command_line()).await.map_err(told)?;
         if replaced != auth_server::directory::Replaced::Done {
             return Err(told(format!("{username} was changed meanwhile: try again")));
         }

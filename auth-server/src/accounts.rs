@@ -6,7 +6,7 @@ use shared::store::StoreError;
 use shared::{Secret, oauth::Scopes};
 
 use crate::app::App;
-use crate::audit::Event;
+use crate::audit::{Author, Event};
 use crate::client::Client;
 use crate::client_metadata::{ClientMetadata, MetadataFault};
 use crate::passwords::{self, Busy, WeakPassword};
@@ -61,7 +61,7 @@ impl NewUserFault {
 }
 
 /// Creates a person, or says what is wrong.
-pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUserFault> {
+pub async fn create_user(app: &App, new: NewUser, by: &Author) -> Result<CreatedUser, NewUserFault> {
     let mut user = User::new(user::username(&new.username)?, clock::now());
     check_roles(&new.roles)?;
     user.roles = new.roles;
@@ -69,7 +69,7 @@ pub async fn create_user(app: &App, new: NewUser) -> Result<CreatedUser, NewUser
     user.declared = new.declared;
     let NewPassword { hash, generated } = hash_password(app, new.password).await?;
     user.password_hash = Some(hash);
-    match app.users.insert(&user, &[]).await {
+    match app.users.insert(&user, by).await {
         Ok(()) => {
             // What strangers tried in this name before it was anybody's is not to be held against its owner.
             app.attempts.forget(&user.username).await.map_err(NewUserFault::Store)?;
@@ -139,7 +139,11 @@ pub enum NewClientFault {
 }
 
 /// Registers a client under a new id; the secret, if it has one, is told this once (B-030).
-pub async fn create_client(app: &App, metadata: ClientMetadata) -> Result<(Client, Option<Secret>), NewClientFault> {
+pub async fn create_client(
+    app: &App,
+    metadata: ClientMetadata,
+    by: &Author,
+) -> Result<(Client, Option<Secret>), NewClientFault> {
     let mut unfit: Vec<MetadataFault> = unknown_scopes(app, &metadata.scope).await?.into_iter().collect();
     unfit.extend(short_lived(app, &metadata));
     let (client, secret) = match metadata.register(clock::now()) {
@@ -147,7 +151,7 @@ pub async fn create_client(app: &App, metadata: ClientMetadata) -> Result<(Clien
         Ok(_) => return Err(NewClientFault::Metadata(unfit)),
         Err(faults) => return Err(NewClientFault::Metadata(faults.into_iter().chain(unfit).collect())),
     };
-    app.clients.insert(&client, &[]).await?;
+    app.clients.insert(&client, by).await?;
     Ok((client, secret))
 }
 
@@ -192,7 +196,11 @@ mod tests {
         };
         for (dev, seconds, good) in [(false, 1, false), (false, 60, true), (true, 1, true), (true, 0, false)] {
             app.config.dev = dev;
-            assert_eq!(create_client(&app, metadata(seconds)).await.is_ok(), good, "{dev} {seconds}");
+            assert_eq!(
+                create_client(&app, metadata(seconds), &Author::server()).await.is_ok(),
+                good,
+                "{dev} {seconds}"
+            );
         }
     }
 

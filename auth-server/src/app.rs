@@ -15,7 +15,7 @@ use crate::browser::BrowserSession;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
 use crate::counts::Counts;
-use crate::directory::{self, ConsentStore};
+use crate::directory::{self, ConsentStore, NoteStore};
 use crate::passwords::Passwords;
 use crate::scopes::KnownScopes;
 use crate::sign_in::Attempts;
@@ -31,6 +31,8 @@ pub struct App {
     pub clients: Clients,
     pub scopes: KnownScopes,
     pub consents: Arc<dyn ConsentStore>,
+    /// What the server must remember of itself.
+    pub notes: Arc<dyn NoteStore>,
     pub audit: Audit,
     pub tokens: Tokens,
     pub passwords: Passwords,
@@ -89,10 +91,11 @@ impl App {
         let transactions = Expiring::new(state.clone(), "transaction", Lifetimes::seconds(lifetimes.transaction));
         let passwords = Passwords::new(&config.passwords);
         Ok(Self {
-            users: Users::new(directory.users, state.clone(), passwords.clone()),
+            users: Users::new(directory.users, directory.audit.clone(), state.clone(), passwords.clone()),
             clients: Clients::new(directory.clients, state.clone()),
             scopes: KnownScopes::new(directory.scopes),
             consents: directory.consents,
+            notes: directory.notes,
             audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit)),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
             client_failures: Failures::new(&state),

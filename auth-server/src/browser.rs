@@ -172,6 +172,7 @@ mod tests {
 
     use super::*;
     use crate::app;
+    use crate::audit::Author;
     use crate::directory::Replaced;
 
     /// Signs in with what was read of an account before `change` was made to it.
@@ -179,11 +180,11 @@ mod tests {
         let (_folder, app) = app::for_test();
         let mut user = User::new("alice".to_owned(), 0);
         user.password_hash = Some("old".to_owned());
-        app.users.insert(&user, &[]).await.unwrap();
+        app.users.insert(&user, &Author::server()).await.unwrap();
         let checked = app.users.find(&user.id).await.unwrap().unwrap();
         let mut changed = checked.clone();
         change(&mut changed);
-        assert_eq!(app.users.replace(&changed, &[]).await.unwrap(), Replaced::Done);
+        assert_eq!(app.users.replace(&changed, &Author::server()).await.unwrap(), Replaced::Done);
         let visitor = Visitor::any(&app, &TestRequest::default().to_http_request()).await.unwrap();
         let visitor = match visitor.sign_in(&app, checked).await.unwrap() {
             SignIn::Done(visitor) | SignIn::Outdated(visitor) => Some(visitor),

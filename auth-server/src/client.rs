@@ -5,13 +5,15 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use shared::Secret;
 use shared::expiring::Owner;
 use shared::oauth::Scopes;
-use shared::random::random_token;
+use shared::random::{random_id, random_token};
 use subtle::ConstantTimeEq as _;
 
+use crate::client_metadata::ClientMetadata;
 use crate::redirect_uri::RedirectUri;
 use crate::scope::ScopeRegistry;
 
@@ -105,7 +107,13 @@ pub enum AuthMethod {
 /// A stored secret.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ClientSecret {
+    /// Names it to people; tells nothing of it.
+    #[serde(default)]
+    pub id: String,
     pub form: SecretForm,
+    /// Epoch seconds; 0: not known.
+    #[serde(default)]
+    pub created_at: i64,
     /// Epoch seconds; `None`: until it is taken out.
     pub until: Option<i64>,
 }
@@ -192,9 +200,9 @@ impl Client {
     }
 
     /// Adds a new secret; it is shown to its owner now and never again (B-030).
-    pub fn add_secret(&mut self) -> Secret {
+    pub fn add_secret(&mut self, now: i64) -> Secret {
         let secret = Secret::new(random_token(""));
-        self.secrets.push(ClientSecret { form: SecretForm::of_generated(&secret), until: None });
+        self.secrets.push(ClientSecret::new(SecretForm::of_generated(&secret), now));
         secret
     }
 
@@ -206,7 +214,15 @@ impl Client {
             .map(|held| ClientSecret { until: Some(held.until.map_or(end, |until| until.min(end))), ..held })
             .into_iter()
             .collect();
-        self.add_secret()
+        self.add_secret(now)
+    }
+
+    /// What the audit log tells of it: its settings, never its secrets (F-062).
+    pub fn told(&self) -> Value {
+        let mut told = serde_json::to_value(ClientMetadata::from(self)).unwrap_or_default();
+        told["disabled"] = self.disabled.into();
+        told["declared"] = self.declared.into();
+        told
     }
 }
 
@@ -217,6 +233,11 @@ impl fmt::Debug for Client {
 }
 
 impl ClientSecret {
+    /// One that lives until it is taken out.
+    pub fn new(form: SecretForm, now: i64) -> Self {
+        Self { id: random_id("s_"), form, created_at: now, until: None }
+    }
+
     pub fn is_live(&self, now: i64) -> bool {
         self.until.is_none_or(|until| now < until)
     }

@@ -149,7 +149,7 @@ impl ClientMetadata {
     /// A new client with a new id and, if it is confidential, a new secret to be shown once (B-021, B-030).
     pub fn register(self, now: i64) -> Result<(Client, Option<Secret>), Vec<MetadataFault>> {
         let mut client = self.declare(random_id("c_"), now)?;
-        let secret = (!client.is_public()).then(|| client.add_secret());
+        let secret = (!client.is_public()).then(|| client.add_secret(now));
         Ok((client, secret))
     }
 
@@ -252,11 +252,11 @@ impl From<&Client> for ClientMetadata {
 
 /// A secret made elsewhere by a machine, such as one that a deployment hands to both sides: 256 bits in characters that
 /// need no encoding. Secrets that people typed are refused (B-021).
-pub fn generated_secret(secret: &Secret) -> Result<ClientSecret, MetadataFault> {
+pub fn generated_secret(secret: &Secret, now: i64) -> Result<ClientSecret, MetadataFault> {
     let text = secret.expose();
     let distinct = text.bytes().collect::<std::collections::BTreeSet<_>>().len();
     if (43..=256).contains(&text.len()) && text.bytes().all(is_unreserved) && distinct >= 12 {
-        Ok(ClientSecret { form: SecretForm::of_generated(secret), until: None })
+        Ok(ClientSecret::new(SecretForm::of_generated(secret), now))
     } else {
         let message = "must be at least 43 random characters of A-Z a-z 0-9 - . _ ~".to_owned();
         Err(MetadataFault { field: "client_secret", message })
@@ -374,9 +374,9 @@ mod tests {
     /// B-021, X-032: typed secrets and ids out of a user's namespace are refused.
     #[test]
     fn a_declared_client_brings_a_random_secret_and_no_user_id() {
-        assert!(generated_secret(&Secret::new("hunter2")).is_err());
-        assert!(generated_secret(&Secret::new("a".repeat(43))).is_err());
-        assert!(generated_secret(&Secret::new(shared::random::random_token(""))).is_ok());
+        assert!(generated_secret(&Secret::new("hunter2"), 0).is_err());
+        assert!(generated_secret(&Secret::new("a".repeat(43)), 0).is_err());
+        assert!(generated_secret(&Secret::new(shared::random::random_token("")), 0).is_ok());
         assert!(web().declare("u_1".to_owned(), 0).is_err());
         assert!(web().declare("shop frontend".to_owned(), 0).is_err());
         assert!(web().declare("shop".to_owned(), 0).is_ok());

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use serde_json::{Value, json};
 use shared::expiring::{ExpiringStore, Op};
 use shared::store::StoreError;
 
-use crate::audit::Event;
+use crate::audit::{Author, Event, EventKind};
 use crate::client::Client;
 use crate::directory::{ClientStore, Page, Replaced};
 use crate::state;
@@ -61,21 +62,27 @@ impl Clients {
         self.store.list(page).await
     }
 
-    pub async fn insert(&self, client: &Client, events: &[Event]) -> Result<(), StoreError> {
-        self.store.insert(client, events).await
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        self.store.count().await
+    }
+
+    pub async fn insert(&self, client: &Client, by: &Author) -> Result<(), StoreError> {
+        let event = Event::new(EventKind::ClientCreated).by(by).client(&client.id);
+        self.store.insert(client, &[event.changing(&Value::Null, &client.told())]).await
     }
 
     /// Writes a changed client. When it is disabled, its grants are revoked (B-084): before, so that a crash between the
     /// steps leaves nothing alive, and after, for what was issued in between. Nothing happens where somebody else wrote it
     /// since it was read.
-    pub async fn replace(&self, client: &Client, events: &[Event]) -> Result<Replaced, StoreError> {
+    pub async fn replace(&self, client: &Client, by: &Author) -> Result<Replaced, StoreError> {
+        let before = self.store.find(&client.id).await?;
+        let Some(before) = before.filter(|before| before.version == client.version) else {
+            return Ok(Replaced::Changed);
+        };
         if client.disabled {
-            if self.store.find(&client.id).await?.is_none_or(|before| before.version != client.version) {
-                return Ok(Replaced::Changed);
-            }
             self.revoke_all(client).await?;
         }
-        let replaced = self.store.replace(client, events).await?;
+        let replaced = self.store.replace(client, &changed(&before, client, by)).await?;
         self.forget();
         if client.disabled {
             self.revoke_all(client).await?;
@@ -84,9 +91,10 @@ impl Clients {
     }
 
     /// Deletes a client with its consents and grants (B-084).
-    pub async fn delete(&self, client: &Client, events: &[Event]) -> Result<bool, StoreError> {
+    pub async fn delete(&self, client: &Client, by: &Author) -> Result<bool, StoreError> {
         self.revoke_all(client).await?;
-        let deleted = self.store.delete(&client.id, events).await?;
+        let event = Event::new(EventKind::ClientDeleted).by(by).client(&client.id);
+        let deleted = self.store.delete(&client.id, &[event.changing(&client.told(), &Value::Null)]).await?;
         self.forget();
         self.revoke_all(client).await?;
         Ok(deleted)
@@ -100,6 +108,21 @@ impl Clients {
     fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
+}
+
+/// What the log tells of a change: the settings and the secrets are two things (F-062).
+fn changed(before: &Client, after: &Client, by: &Author) -> Vec<Event> {
+    let event = |kind| Event::new(kind).by(by).client(&after.id);
+    let told = |client: &Client| {
+        client.secrets.iter().map(|secret| (secret.id.clone(), json!({ "until": secret.until }))).collect::<Value>()
+    };
+    [
+        event(EventKind::ClientSecretsChanged).changing(&told(before), &told(after)),
+        event(EventKind::ClientChanged).changing(&before.told(), &after.told()),
+    ]
+    .into_iter()
+    .filter(Event::changes_anything)
+    .collect()
 }
 
 #[cfg(test)]
@@ -121,14 +144,14 @@ mod tests {
             ..ClientMetadata::default()
         };
         let client = metadata.register(0).unwrap().0;
-        app.clients.insert(&client, &[]).await.unwrap();
+        app.clients.insert(&client, &Author::server()).await.unwrap();
         let current = app.clients.read(&client.id).await.unwrap().unwrap();
         let outdated = Client { disabled: true, ..current.clone() };
-        assert_eq!(app.clients.replace(&current, &[]).await.unwrap(), Replaced::Done);
+        assert_eq!(app.clients.replace(&current, &Author::server()).await.unwrap(), Replaced::Done);
         let (owner, ttl) = (client.grants_owner(), Duration::from_secs(60));
         let kept = Op::Insert { key: Key::new("test", "1"), value: Vec::new(), ttl, owners: vec![owner.clone()] };
         state::apply_all(&*app.state, vec![kept]).await.unwrap();
-        assert_eq!(app.clients.replace(&outdated, &[]).await.unwrap(), Replaced::Changed);
+        assert_eq!(app.clients.replace(&outdated, &Author::server()).await.unwrap(), Replaced::Changed);
         assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
     }
 }

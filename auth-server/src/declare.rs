@@ -41,11 +41,13 @@ use shared::Secret;
 use shared::store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::steps::Steps;
 use crate::accounts::{self, NewUserFault};
 use crate::app::App;
+use crate::audit::Author;
 use crate::client_metadata::{ClientMetadata, generated_secret};
 use crate::scope::Scope;
-use crate::user;
+use crate::user::{self, ADMIN};
 
 /// What a file declares.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -178,6 +180,8 @@ pub enum DeclareError {
     Faults(Vec<String>),
     #[error("{0} was changed by somebody else meanwhile: apply again")]
     Changed(String),
+    #[error("user {0}: is the last one with the role {ADMIN}; give it to another one first")]
+    LastAdmin(String),
     #[error("user {name}: {fault}")]
     User { name: String, fault: NewUserFault },
     #[error(transparent)]
@@ -198,25 +202,33 @@ pub fn read(file: &Path) -> Result<Declaration, DeclareError> {
 
 /// Makes the directory as `declaration` says. Everything is checked before anything is written; what is already so is left
 /// alone, so applying twice changes nothing the second time.
-pub async fn apply(app: &App, declaration: &Declaration, options: Options) -> Result<Report, DeclareError> {
+pub async fn apply(
+    app: &App,
+    declaration: &Declaration,
+    options: Options,
+    by: &Author,
+) -> Result<Report, DeclareError> {
     let faults = faults(app, declaration, options).await?;
     if !faults.is_empty() {
         return Err(DeclareError::Faults(faults));
     }
-    let mut report = Report::default();
+    let mut steps = Steps { app, options, by, report: Report::default() };
     for scope in &declaration.scopes {
-        steps::apply_scope(app, scope, options, &mut report).await?;
+        steps.apply_scope(scope).await?;
     }
     for client in &declaration.clients {
-        steps::apply_client(app, client, options, &mut report).await?;
+        steps.apply_client(client).await?;
     }
-    for user in &declaration.users {
-        steps::apply_user(app, user, options, &mut report).await?;
+    // New admins first: an old one may make room for them.
+    let (admins, others): (Vec<_>, Vec<_>) =
+        declaration.users.iter().partition(|user| user.roles.iter().any(|role| role == ADMIN));
+    for user in admins.into_iter().chain(others) {
+        steps.apply_user(user).await?;
     }
     if options.prune {
-        steps::prune(app, declaration, options, &mut report).await?;
+        steps.prune(declaration).await?;
     }
-    Ok(report)
+    Ok(steps.report)
 }
 
 /// Applies the configured file now, and again at each SIGHUP for as long as the server lives. Then a file with faults
@@ -245,7 +257,7 @@ pub(crate) async fn follow(app: &Data<App>, file: &Path) -> Result<(), DeclareEr
 }
 
 async fn log_changes(app: &App, file: &Path) -> Result<(), DeclareError> {
-    for change in apply(app, &read(file)?, Options::default()).await?.changes {
+    for change in apply(app, &read(file)?, Options::default(), &Author::declaration()).await?.changes {
         log::info!("declared: {change}");
     }
     Ok(())
@@ -284,7 +296,7 @@ async fn faults(app: &App, declaration: &Declaration, options: Options) -> Resul
             (Err(list), _) => list.iter().for_each(|one| fault(one.to_string())),
             (Ok(made), Some(_)) if made.is_public() => fault("client_secret: a public client has none".to_owned()),
             (Ok(_), Some(secret)) => {
-                if let Err(told) = generated_secret(secret) {
+                if let Err(told) = generated_secret(secret, 0) {
                     fault(told.to_string());
                 }
             }
@@ -295,6 +307,7 @@ async fn faults(app: &App, declaration: &Declaration, options: Options) -> Resul
             }
         }
     }
+    let has_successor = declaration.users.iter().any(|user| user.roles.iter().any(|role| role == ADMIN));
     for declared in &declaration.users {
         let mut fault = |told: String| faults.push(format!("user {}: {told}", declared.username));
         if let Err(told) = user::username(&declared.username) {
@@ -303,7 +316,14 @@ async fn faults(app: &App, declaration: &Declaration, options: Options) -> Resul
         if let Err(told) = accounts::check_roles(&declared.roles) {
             fault(told.to_string());
         }
-        let is_new = app.users.find_by_username(&declared.username).await?.is_none();
+        let before = app.users.find_by_username(&declared.username).await?;
+        let is_new = before.is_none();
+        let steps_down = !declared.roles.iter().any(|role| role == ADMIN) && !has_successor;
+        if let Some(before) = before.filter(|_| steps_down)
+            && app.users.is_last_admin(&before).await?
+        {
+            fault(format!("roles: is the last one with the role {ADMIN}; give it to another one first"));
+        }
         match &declared.password {
             Some(password) => {
                 if let Err(told) = crate::passwords::check_new(password, &app.config.passwords) {

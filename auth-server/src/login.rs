@@ -11,7 +11,7 @@ use shared::session::{Forged, check_origin};
 use shared::store::StoreError;
 
 use crate::app::App;
-use crate::audit::{Event, EventKind};
+use crate::audit::{Author, Event, EventKind};
 use crate::authorize::respond::see_other;
 use crate::browser::{self, SignIn, Visitor};
 use crate::browser_form;
@@ -179,7 +179,7 @@ fn wrong(app: &App, visitor: Visitor, purpose: &Purpose, username: &str) -> Http
 async fn to_be_changed(app: &App, mut user: User) -> Result<User, StoreError> {
     user.must_change = true;
     // Whoever else wrote the account meanwhile leaves this for the next sign-in.
-    if app.users.replace(&user, &[]).await? == Replaced::Done {
+    if app.users.replace(&user, &Author::server()).await? == Replaced::Done {
         user.version += 1;
     }
     Ok(user)

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use shared::store::StoreError;
 
-use crate::audit::Event;
+use crate::audit::{Author, Event, EventKind};
 use crate::directory::ScopeStore;
 use crate::scope::{Scope, ScopeRegistry};
 
@@ -51,14 +52,21 @@ impl KnownScopes {
     }
 
     /// Adds a scope, or changes the one of that name.
-    pub async fn put(&self, scope: &Scope, events: &[Event]) -> Result<(), StoreError> {
-        let put = self.store.put(scope, events).await;
+    pub async fn put(&self, scope: &Scope, by: &Author) -> Result<(), StoreError> {
+        let before = self.store.list().await?.into_iter().find(|known| known.name == scope.name);
+        let kind = if before.is_none() { EventKind::ScopeCreated } else { EventKind::ScopeChanged };
+        let told = |scope: &Scope| json!({ "text": scope.text, "role": scope.role });
+        let before = before.map_or(Value::Null, |before| told(&before));
+        let event = Event::new(kind).by(by).detail(json!({ "scope": scope.name }));
+        let event = event.changing(&before, &told(scope));
+        let put = self.store.put(scope, &[event]).await;
         self.generation.fetch_add(1, Ordering::AcqRel);
         put
     }
 
-    pub async fn delete(&self, name: &str, events: &[Event]) -> Result<bool, StoreError> {
-        let deleted = self.store.delete(name, events).await;
+    pub async fn delete(&self, name: &str, by: &Author) -> Result<bool, StoreError> {
+        let event = Event::new(EventKind::ScopeDeleted).by(by).detail(json!({ "scope": name }));
+        let deleted = self.store.delete(name, &[event]).await;
         self.generation.fetch_add(1, Ordering::AcqRel);
         deleted
     }

@@ -1,6 +1,7 @@
 //! People who sign in.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shared::expiring::Owner;
 use shared::random::random_id;
 use unicode_normalization::UnicodeNormalization as _;
@@ -66,6 +67,22 @@ impl User {
     pub fn password_scheme(&self) -> Option<&str> {
         let name = self.password_hash.as_deref()?.trim_start_matches('$').split('$').next()?;
         Some(if name.starts_with('2') { "bcrypt" } else { name })
+    }
+
+    /// Whether this account can open the console: the store keeps at least one that can (H-008).
+    pub fn is_acting_admin(&self) -> bool {
+        self.is_admin() && !self.disabled
+    }
+
+    /// What the audit log tells of it: everything but the password (F-062).
+    pub fn told(&self) -> Value {
+        json!({
+            "username": self.username,
+            "roles": self.roles,
+            "disabled": self.disabled,
+            "must_change": self.must_change,
+            "declared": self.declared,
+        })
     }
 
     /// Under which this person's grants are found and revoked.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
 use shared::Secret;
 use shared::expiring::{ExpiringStore, Op};
 use shared::store::StoreError;
 
-use crate::audit::Event;
-use crate::directory::{Page, Replaced, UserStore};
+use crate::audit::{Author, Event, EventKind};
+use crate::directory::{AuditStore, Deleted, Page, Replaced, UserStore};
 use crate::passwords::{Busy, Checked, Passwords, Renewal, Verdict};
 use crate::state;
-use crate::user::{User, username};
+use crate::user::{ADMIN, User, username};
 
 /// A stronger hash is stored only over the account it was read from; whoever is overtaken checks the account as it is then.
 const ATTEMPTS: usize = 3;
@@ -20,6 +21,7 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone)]
 pub struct Users {
     store: Arc<dyn UserStore>,
+    audit: Arc<dyn AuditStore>,
     state: Arc<dyn ExpiringStore>,
     passwords: Passwords,
 }
@@ -57,8 +59,13 @@ pub enum AuthenticateError {
 }
 
 impl Users {
-    pub fn new(store: Arc<dyn UserStore>, state: Arc<dyn ExpiringStore>, passwords: Passwords) -> Self {
-        Self { store, state, passwords }
+    pub fn new(
+        store: Arc<dyn UserStore>,
+        audit: Arc<dyn AuditStore>,
+        state: Arc<dyn ExpiringStore>,
+        passwords: Passwords,
+    ) -> Self {
+        Self { store, audit, state, passwords }
     }
 
     /// Checks a password: a step of [`crate::sign_in::check`], which slows guessing. The work is the same whether or not the
@@ -86,7 +93,8 @@ impl Users {
             let set_anew = renewal == Renewal::SetAnew;
             if let Renewal::Store(hash) = renewal {
                 user.password_hash = Some(hash);
-                if self.store.replace(&user, &[]).await? == Replaced::Changed {
+                // The same password, kept better: nothing that the log tells.
+                if self.store.replace(&user, &[]).await? != Replaced::Done {
                     continue;
                 }
                 user.version += 1;
@@ -108,40 +116,98 @@ impl Users {
     }
 
     pub async fn list(&self, page: &Page) -> Result<Vec<User>, StoreError> {
-        self.store.list(page).await
+        self.store.list(page, None).await
     }
 
-    pub async fn insert(&self, user: &User, events: &[Event]) -> Result<(), StoreError> {
-        self.store.insert(user, events).await
+    /// Those who hold a role.
+    pub async fn holders(&self, role: &str, page: &Page) -> Result<Vec<User>, StoreError> {
+        self.store.list(page, Some(role)).await
+    }
+
+    /// Every role that somebody holds, with the number of its holders.
+    pub async fn roles(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.store.roles().await
+    }
+
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        self.store.count().await
+    }
+
+    /// Adds an account; a name that is taken is [`StoreError::Conflict`].
+    pub async fn insert(&self, user: &User, by: &Author) -> Result<(), StoreError> {
+        self.store.insert(user, &[created(user, by)]).await
+    }
+
+    /// Adds the first account that can open the console; `false` where there is one already (H-002).
+    pub async fn insert_first_admin(&self, user: &User, by: &Author) -> Result<bool, StoreError> {
+        self.store.insert_first_admin(user, &[created(user, by)]).await
     }
 
     /// Writes a changed account. Where it is disabled, loses a role or has a new password, its grants are revoked and its
     /// sessions ended (B-084), unless somebody else wrote it since it was read: then nothing happens.
-    pub async fn replace(&self, user: &User, events: &[Event]) -> Result<Replaced, StoreError> {
+    pub async fn replace(&self, user: &User, by: &Author) -> Result<Replaced, StoreError> {
         let before = self.store.find(&user.id).await?;
         let Some(before) = before.filter(|before| before.version == user.version) else { return Ok(Replaced::Changed) };
+        let events = changed(&before, user, by);
         if !user.disabled && !user.loses_rights_of(&before) && user.password_hash == before.password_hash {
-            return self.store.replace(user, events).await;
+            return self.store.replace(user, &events).await;
+        }
+        if before.is_acting_admin() && !user.is_acting_admin() && self.is_last_admin(&before).await? {
+            return Ok(Replaced::LastAdmin);
         }
         // Before, so that a crash between the steps leaves nothing alive that a second try would not see; after, for what
         // was issued in between.
         self.revoke_all(user).await?;
-        let replaced = self.store.replace(user, events).await?;
+        let replaced = self.store.replace(user, &events).await?;
         self.revoke_all(user).await?;
         Ok(replaced)
     }
 
     /// Deletes an account with its consents, grants and sessions (B-084).
-    pub async fn delete(&self, user: &User, events: &[Event]) -> Result<bool, StoreError> {
+    pub async fn delete(&self, user: &User, by: &Author) -> Result<Deleted, StoreError> {
+        if self.is_last_admin(user).await? {
+            return Ok(Deleted::LastAdmin);
+        }
         self.revoke_all(user).await?;
-        let deleted = self.store.delete(&user.id, events).await?;
+        let event = Event::new(EventKind::UserDeleted).by(by).subject(&user.id);
+        let deleted = self.store.delete(&user.id, &[event.changing(&user.told(), &Value::Null)]).await?;
         self.revoke_all(user).await?;
         Ok(deleted)
     }
 
     /// Ends every browser session of a user.
-    pub async fn end_sessions(&self, user: &User) -> Result<(), StoreError> {
+    pub async fn end_sessions(&self, user: &User, by: &Author) -> Result<(), StoreError> {
+        self.audit.append(&[Event::new(EventKind::SessionsEnded).by(by).subject(&user.id)]).await?;
         state::apply_all(&*self.state, vec![Op::DeleteOwned { owner: user.sessions_owner() }]).await
+    }
+
+    /// Whether nobody else can open the console, as things stand; the store decides once more when it writes (H-008).
+    pub async fn is_last_admin(&self, user: &User) -> Result<bool, StoreError> {
+        if !user.is_acting_admin() {
+            return Ok(false);
+        }
+        let mut page = Page { limit: 100, ..Page::default() };
+        loop {
+            let holders = self.holders(ADMIN, &page).await?;
+            if holders.iter().any(|other| other.id != user.id && other.is_acting_admin()) {
+                return Ok(false);
+            }
+            let Some(last) = holders.last() else { return Ok(true) };
+            page.after = Some(last.id.clone());
+        }
+    }
+
+    /// Whether anybody can open the console.
+    pub async fn has_admin(&self) -> Result<bool, StoreError> {
+        let mut page = Page { limit: 100, ..Page::default() };
+        loop {
+            let holders = self.holders(ADMIN, &page).await?;
+            if holders.iter().any(User::is_acting_admin) {
+                return Ok(true);
+            }
+            let Some(last) = holders.last() else { return Ok(false) };
+            page.after = Some(last.id.clone());
+        }
     }
 
     /// Revokes every grant of a user and ends every session.
@@ -149,6 +215,25 @@ impl Users {
         let ops = [user.grants_owner(), user.sessions_owner()].map(|owner| Op::DeleteOwned { owner });
         state::apply_all(&*self.state, ops.to_vec()).await
     }
+}
+
+fn created(user: &User, by: &Author) -> Event {
+    Event::new(EventKind::UserCreated).by(by).subject(&user.id).changing(&Value::Null, &user.told())
+}
+
+/// What the log tells of a change: the account and its password are two things (F-062).
+fn changed(before: &User, after: &User, by: &Author) -> Vec<Event> {
+    let event = |kind| Event::new(kind).by(by).subject(&after.id);
+    let account = event(EventKind::UserChanged).changing(&before.told(), &after.told());
+    let password = if by.is_user(&after.id) { EventKind::PasswordChanged } else { EventKind::PasswordSet };
+    let mut events = Vec::new();
+    if before.password_hash != after.password_hash {
+        events.push(event(password));
+    }
+    if account.changes_anything() {
+        events.push(account);
+    }
+    events
 }
 
 #[cfg(test)]
@@ -162,16 +247,16 @@ mod tests {
     async fn a_change_of_an_outdated_account_revokes_nothing() {
         let (_folder, app) = app::for_test();
         let user = User::new("alice".to_owned(), 0);
-        app.users.insert(&user, &[]).await.unwrap();
+        app.users.insert(&user, &Author::server()).await.unwrap();
         let mut outdated = app.users.find(&user.id).await.unwrap().unwrap();
         outdated.disabled = true;
         let mut current = app.users.find(&user.id).await.unwrap().unwrap();
         current.roles.push("editor".to_owned());
-        assert_eq!(app.users.replace(&current, &[]).await.unwrap(), Replaced::Done);
+        assert_eq!(app.users.replace(&current, &Author::server()).await.unwrap(), Replaced::Done);
         for owner in [user.sessions_owner(), user.grants_owner()] {
             state::apply_all(&*app.state, vec![kept_for(owner)]).await.unwrap();
         }
-        assert_eq!(app.users.replace(&outdated, &[]).await.unwrap(), Replaced::Changed);
+        assert_eq!(app.users.replace(&outdated, &Author::server()).await.unwrap(), Replaced::Changed);
         for owner in [user.sessions_owner(), user.grants_owner()] {
             assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
         }

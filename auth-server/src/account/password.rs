@@ -8,7 +8,7 @@ use shared::Secret;
 use shared::session::Forged;
 
 use crate::app::App;
-use crate::audit::{Event, EventKind};
+use crate::audit::Author;
 use crate::authorize::respond::see_other;
 use crate::browser::Visitor;
 use crate::browser_form;
@@ -105,8 +105,8 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
     user.password_hash = Some(app.passwords.hash(new).await.map_err(busy)?);
     user.must_change = false;
     // Ends every session and grant of the account, this session among them (F-013); this browser gets a new one.
-    let event = Event::new(EventKind::PasswordChanged).own(&user.id).sent_from(&visitor.origin);
-    if app.users.replace(&user, &[event]).await? == Replaced::Changed {
+    let owner = Author::user(&user.id, &visitor.origin);
+    if app.users.replace(&user, &owner).await? != Replaced::Done {
         return Err(Forged::Token.into());
     }
     let onward = purpose.onward(app);

@@ -75,6 +75,30 @@ kinds! {
     CredentialInUrl "credential_in_url" Failure,
     /// A client without the permission asked about a token (C-001).
     IntrospectionRefused "introspection_refused" Failure,
+    UserCreated "user_created" Success,
+    /// Name, roles, or whether it is disabled.
+    UserChanged "user_changed" Success,
+    UserDeleted "user_deleted" Success,
+    /// By somebody else than its owner.
+    PasswordSet "password_set" Success,
+    /// All browsers of a person, by somebody else.
+    SessionsEnded "sessions_ended" Success,
+    /// All grants of a person or a client, by somebody else.
+    GrantsRevoked "grants_revoked" Success,
+    ClientCreated "client_created" Success,
+    ClientChanged "client_changed" Success,
+    /// A secret was added, taken out, or got another end.
+    ClientSecretsChanged "client_secrets_changed" Success,
+    ClientDeleted "client_deleted" Success,
+    ScopeCreated "scope_created" Success,
+    ScopeChanged "scope_changed" Success,
+    ScopeDeleted "scope_deleted" Success,
+    /// The server began to serve.
+    Started "started" Success,
+    /// It runs with other settings than at its last start.
+    SettingsChanged "settings_changed" Success,
+    /// The store's tables were brought to a newer version.
+    Migrated "migrated" Success,
 }
 
 impl EventKind {

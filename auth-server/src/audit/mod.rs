@@ -5,6 +5,7 @@
 //! - another change that must not happen unseen is [recorded](Audit::record) first, and given up where that fails;
 //! - what has happened anyway is [noted](Audit::note), and where machines wait for the answer, [noted soon](Audit::note_soon).
 
+mod change;
 mod event;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::directory::{AuditStore, EventPage, Recorded};
 use crate::throttle::{Throttle, network};
 
+pub use change::Author;
 pub use event::{Event, EventFilter, EventKind, Outcome, UnknownKind};
 
 /// Writes the log, and reads it.

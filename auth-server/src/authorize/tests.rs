@@ -5,6 +5,7 @@ use actix_web::test::TestRequest;
 
 use super::*;
 use crate::app;
+use crate::audit::Author;
 use crate::browser::SignIn;
 use crate::client_metadata::ClientMetadata;
 use crate::user::User;
@@ -20,9 +21,9 @@ async fn a_session_that_ends_before_the_code_is_written_is_not_told_as_an_answer
         ..ClientMetadata::default()
     };
     let client = metadata.register(0).unwrap().0;
-    app.clients.insert(&client, &[]).await.unwrap();
+    app.clients.insert(&client, &Author::server()).await.unwrap();
     let user = User::new("alice".to_owned(), 0);
-    app.users.insert(&user, &[]).await.unwrap();
+    app.users.insert(&user, &Author::server()).await.unwrap();
     let visitor = Visitor::any(&app, &TestRequest::default().to_http_request()).await.unwrap();
     let SignIn::Done(visitor) = visitor.sign_in(&app, user).await.unwrap() else { panic!("nobody is signed in") };
     let scopes: Scopes = "read".parse().unwrap();

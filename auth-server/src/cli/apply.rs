@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Context;
 use super::output::{Failure, json, line};
+use crate::audit::Author;
 use crate::declare::{self, Options};
 
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub async fn apply(context: &Context, arguments: ApplyArguments) -> Result<(), F
     let app = context.open()?;
     let declaration = declare::read(&arguments.file)?;
     let options = Options { dry_run: arguments.dry_run, prune: arguments.prune, generate: true };
-    let report = declare::apply(&app, &declaration, options).await?;
+    let report = declare::apply(&app, &declaration, options, &Author::command_line()).await?;
     if arguments.json {
         return json(&report);
     }

@@ -10,6 +10,7 @@ use super::output::{self, Failure, line};
 use super::{Context, PAGE};
 use crate::accounts;
 use crate::app::App;
+use crate::audit::Author;
 use crate::client::{AuthMethod, Client, GrantType};
 use crate::client_metadata::ClientMetadata;
 use crate::directory::{Page, Replaced};
@@ -104,7 +105,8 @@ impl ClientCommand {
         match self {
             Self::Create(new) => {
                 let metadata = new.metadata()?;
-                let (client, secret) = accounts::create_client(&context.open()?, metadata).await?;
+                let (client, secret) =
+                    accounts::create_client(&context.open()?, metadata, &Author::command_line()).await?;
                 line(serde_json::to_string_pretty(&ClientInformation::of(&client, secret.as_ref()))?)
             }
             Self::List { search, json } => list(&context.open()?, search, json).await,
@@ -138,7 +140,7 @@ impl ClientCommand {
                     client.id, client.name
                 );
                 output::confirm(yes, &question)?;
-                app.clients.delete(&client, &[]).await?;
+                app.clients.delete(&client, &Author::command_line()).await?;
                 line(format!("deleted client {}", client.id))
             }
         }
@@ -160,7 +162,7 @@ impl Which {
         for _ in 0..3 {
             let mut client = self.find(app).await?;
             change(&mut client)?;
-            if app.clients.replace(&client, &[]).await? == Replaced::Done {
+            if app.clients.replace(&client, &Author::command_line()).await? == Replaced::Done {
                 return Ok(client);
             }
         }

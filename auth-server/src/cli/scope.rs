@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::Context;
 use super::output::{self, Failure, json, line};
+use crate::audit::Author;
 use crate::scope::Scope;
 
 #[derive(Debug, Subcommand)]
@@ -52,7 +53,7 @@ impl ScopeCommand {
                 if let Some(fault) = scope.faults().first() {
                     return Err(Failure::new(format!("scope {:?}: {fault}", scope.name)));
                 }
-                app.scopes.put(&scope, &[]).await?;
+                app.scopes.put(&scope, &Author::command_line()).await?;
                 line(format!("scope {} is set", scope.name))
             }
             Self::Delete { name, yes } => {
@@ -60,7 +61,7 @@ impl ScopeCommand {
                     return Err(Failure::new(format!("there is no scope {name}; `scope list` shows all")));
                 }
                 output::confirm(yes, &format!("Delete scope {name}? Clients can't ask for it any more."))?;
-                app.scopes.delete(&name, &[]).await?;
+                app.scopes.delete(&name, &Author::command_line()).await?;
                 line(format!("deleted scope {name}"))
             }
         }

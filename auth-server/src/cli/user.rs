@@ -8,7 +8,8 @@ use super::output::{self, Failure, line};
 use super::{Context, PAGE};
 use crate::accounts::{self, NewUser};
 use crate::app::App;
-use crate::directory::{Page, Replaced};
+use crate::audit::Author;
+use crate::directory::{Deleted, Page, Replaced};
 use crate::user::User;
 
 #[derive(Debug, Subcommand)]
@@ -106,7 +107,7 @@ impl UserCommand {
             Self::Create { username, roles, password_stdin, must_change, json } => {
                 let password = password_stdin.then(output::read_password).transpose()?;
                 let new = NewUser { username, password, roles, must_change, declared: false };
-                let created = accounts::create_user(&app, new).await?;
+                let created = accounts::create_user(&app, new, &Author::command_line()).await?;
                 tell_password("created", &created.user, created.generated.as_ref(), json)
             }
             Self::List { search, json } => list(&app, search, json).await,
@@ -142,7 +143,7 @@ impl UserCommand {
             }
             Self::EndSessions(who) => {
                 let user = who.find(&app).await?;
-                app.users.end_sessions(&user).await?;
+                app.users.end_sessions(&user, &Author::command_line()).await?;
                 line(format!("ended the sessions of {}", user.username))
             }
             Self::Delete { who, yes } => {
@@ -152,8 +153,10 @@ impl UserCommand {
                     user.username, user.id
                 );
                 output::confirm(yes, &question)?;
-                app.users.delete(&user, &[]).await?;
-                line(format!("deleted {} ({})", user.username, user.id))
+                match app.users.delete(&user, &Author::command_line()).await? {
+                    Deleted::LastAdmin => Err(last_admin(&user)),
+                    Deleted::Done | Deleted::Missing => line(format!("deleted {} ({})", user.username, user.id)),
+                }
             }
         }
     }
@@ -175,8 +178,10 @@ impl Who {
         for _ in 0..3 {
             let mut user = self.find(app).await?;
             change(&mut user)?;
-            if app.users.replace(&user, &[]).await? == Replaced::Done {
-                return Ok(user);
+            match app.users.replace(&user, &Author::command_line()).await? {
+                Replaced::Done => return Ok(user),
+                Replaced::LastAdmin => return Err(last_admin(&user)),
+                Replaced::Changed => {}
             }
         }
         Err(Failure::new(format!("{} is being changed by somebody else: try again", self.name)))
@@ -189,6 +194,11 @@ impl Who {
         };
         self.change(app, set).await
     }
+}
+
+/// H-008.
+fn last_admin(user: &User) -> Failure {
+    Failure::new(format!("{} is the last one who can open the console: make another admin first", user.username))
 }
 
 fn change_roles(user: &mut User, add: &[String], remove: &[String]) -> Result<(), Failure> {

@@ -40,21 +40,42 @@ pub enum Replaced {
     Done,
     /// Somebody else wrote it since it was read, or deleted it: read it again.
     Changed,
+    /// Users only: nobody would be left who can open the console (H-008).
+    LastAdmin,
 }
 
+/// What became of an account that was to be deleted.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    Done,
+    /// There was none.
+    Missing,
+    /// Nobody would be left who can open the console (H-008).
+    LastAdmin,
+}
+
+/// Accounts. Once there is an [acting admin](User::is_acting_admin) there always is one: of two writes that would each leave
+/// the other's account as the last, the store lets one through (H-008).
 #[async_trait]
 pub trait UserStore: Send + Sync {
     /// A name that is taken is [`StoreError::Conflict`] with the field `username`.
     async fn insert(&self, user: &User, events: &[Event]) -> Result<(), StoreError>;
+    /// The same, unless there is an acting admin: then nothing happens and the answer is `false`. Of many at a time, one
+    /// gets `true` (H-002).
+    async fn insert_first_admin(&self, user: &User, events: &[Event]) -> Result<bool, StoreError>;
     async fn find(&self, id: &str) -> Result<Option<User>, StoreError>;
     /// `username` as [`crate::user::username`] returns it.
     async fn find_by_username(&self, username: &str) -> Result<Option<User>, StoreError>;
-    /// By name.
-    async fn list(&self, page: &Page) -> Result<Vec<User>, StoreError>;
+    /// By name; with `role`, only those who hold it.
+    async fn list(&self, page: &Page, role: Option<&str>) -> Result<Vec<User>, StoreError>;
+    /// Every role that somebody holds, with the number of its holders, by name.
+    async fn roles(&self) -> Result<Vec<(String, u64)>, StoreError>;
+    async fn count(&self) -> Result<u64, StoreError>;
     /// Writes it if it still has the version it was read with.
     async fn replace(&self, user: &User, events: &[Event]) -> Result<Replaced, StoreError>;
-    /// `false` when there was none. Consents go along.
-    async fn delete(&self, id: &str, events: &[Event]) -> Result<bool, StoreError>;
+    /// Consents go along.
+    async fn delete(&self, id: &str, events: &[Event]) -> Result<Deleted, StoreError>;
 }
 
 #[async_trait]
@@ -64,6 +85,7 @@ pub trait ClientStore: Send + Sync {
     async fn find(&self, id: &str) -> Result<Option<Client>, StoreError>;
     /// By name.
     async fn list(&self, page: &Page) -> Result<Vec<Client>, StoreError>;
+    async fn count(&self) -> Result<u64, StoreError>;
     /// Writes it if it still has the version it was read with.
     async fn replace(&self, client: &Client, events: &[Event]) -> Result<Replaced, StoreError>;
     /// `false` when there was none. Consents go along.
@@ -76,6 +98,7 @@ pub trait ConsentStore: Send + Sync {
     async fn put(&self, consent: &Consent, events: &[Event]) -> Result<(), StoreError>;
     async fn find(&self, user: &str, client: &str) -> Result<Option<Consent>, StoreError>;
     async fn list_for_user(&self, user: &str) -> Result<Vec<Consent>, StoreError>;
+    /// `false` when there was none.
     async fn delete(&self, user: &str, client: &str, events: &[Event]) -> Result<bool, StoreError>;
 }
 
@@ -85,6 +108,7 @@ pub trait ScopeStore: Send + Sync {
     async fn put(&self, scope: &Scope, events: &[Event]) -> Result<(), StoreError>;
     /// All of them, by name.
     async fn list(&self) -> Result<Vec<Scope>, StoreError>;
+    /// `false` when there was none.
     async fn delete(&self, name: &str, events: &[Event]) -> Result<bool, StoreError>;
 }
 
@@ -126,6 +150,14 @@ pub trait AuditStore: Send + Sync {
     async fn list(&self, filter: &EventFilter, page: &EventPage) -> Result<Vec<Recorded>, StoreError>;
 }
 
+/// What the server itself must remember, by name.
+#[async_trait]
+pub trait NoteStore: Send + Sync {
+    async fn get(&self, name: &str) -> Result<Option<String>, StoreError>;
+    /// Writes it in place of an earlier one.
+    async fn put(&self, name: &str, text: &str, events: &[Event]) -> Result<(), StoreError>;
+}
+
 /// All stores of the directory.
 #[derive(Clone)]
 pub struct Directory {
@@ -134,6 +166,7 @@ pub struct Directory {
     pub consents: Arc<dyn ConsentStore>,
     pub scopes: Arc<dyn ScopeStore>,
     pub audit: Arc<dyn AuditStore>,
+    pub notes: Arc<dyn NoteStore>,
 }
 
 /// The directory in an open file of the embedded store.
@@ -144,6 +177,7 @@ pub fn on_sqlite(file: Sqlite) -> Result<Directory, StoreError> {
         clients: store.clone(),
         consents: store.clone(),
         scopes: store.clone(),
-        audit: store,
+        audit: store.clone(),
+        notes: store,
     })
 }

@@ -238,7 +238,7 @@ async fn try_create(app: &App, request: &HttpRequest, body: web::Payload) -> Res
             return form_page(app, &admin, StatusCode::BAD_REQUEST, form, Faults::new(), weak).await;
         }
     }
-    match accounts::create_client(app, metadata).await {
+    match accounts::create_client(app, metadata, &admin.author()).await {
         Ok((client, secret)) => {
             let secret = secret.map(|secret| secret.expose().to_owned());
             let content = ClientCreated { client: ClientLine::from(&client), secret };

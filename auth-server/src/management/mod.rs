@@ -16,11 +16,13 @@ use shared::form::{Parameters, encode};
 use shared::page::Policy;
 
 use crate::app::App;
+use crate::audit::Author;
 use crate::browser::Visitor;
 use crate::browser_form;
 use crate::client::GrantType;
 use crate::directory::Page;
 use crate::error_page::PageError;
+use crate::origin::Origin;
 use crate::user::User;
 
 /// Entries on a page of a list (H-003).
@@ -32,6 +34,7 @@ type Faults = BTreeMap<&'static str, String>;
 /// Whoever uses the console.
 pub struct Admin {
     pub user: User,
+    origin: Origin,
     csrf: String,
 }
 
@@ -72,8 +75,13 @@ impl Admin {
             None => Err(PageError::SignInFirst(back)),
             Some(user) if !user.is_admin() => Err(PageError::NotAdmin),
             Some(user) if user.must_change => Err(PageError::NewPasswordFirst(back)),
-            Some(user) => Ok(Self { user, csrf: visitor.session.csrf().to_owned() }),
+            Some(user) => Ok(Self { user, origin: visitor.origin, csrf: visitor.session.csrf().to_owned() }),
         }
+    }
+
+    /// What the audit log tells of who did it.
+    fn author(&self) -> Author {
+        Author::user(&self.user.id, &self.origin)
     }
 
     fn page(

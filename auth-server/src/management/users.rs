@@ -108,7 +108,7 @@ async fn try_create(app: &App, request: &HttpRequest, body: web::Payload) -> Res
         must_change: true,
         declared: false,
     };
-    match accounts::create_user(app, new).await {
+    match accounts::create_user(app, new, &admin.author()).await {
         Ok(created) => {
             let password = created.generated.map(|password| password.expose().to_owned());
             let content = UserCreated { user: created.user.into(), password };

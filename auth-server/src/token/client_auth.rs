@@ -150,7 +150,8 @@ impl Presented {
             }
         };
         let digest = Digest32::of(secret.expose());
-        let nobodys = [ClientSecret { form: SecretForm::Sha256(Digest32([0; 32])), until: None }];
+        let form = SecretForm::Sha256(Digest32([0; 32]));
+        let nobodys = [ClientSecret { id: String::new(), form, created_at: 0, until: None }];
         let secrets = client.map_or(nobodys.as_slice(), |client| &client.secrets);
         let mut right = false;
         let now = clock::now();

@@ -5,7 +5,7 @@ use auth_server::declare::{Action, Declaration, DeclareError, Kind, Options, app
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{PASSWORD, Server};
+use crate::support::{PASSWORD, Server, by};
 
 const SECRET: &str = "q7Qw2ZL0mVnT4xkR9sYbC6dHfJgP1uEaIoKzXvN3M58";
 const OTHER_SECRET: &str = "Zt5vB8nM2kL4jH6gF9dS1aP3oI7uY0rEwQxC-_KqT2s";
@@ -25,7 +25,7 @@ fn whole(secret: &str, name: &str) -> Declaration {
 }
 
 async fn changes(server: &Server, declaration: &Declaration, options: Options) -> Vec<(Action, Kind, String)> {
-    let report = apply(&server.app, declaration, options).await.unwrap();
+    let report = apply(&server.app, declaration, options, &by()).await.unwrap();
     report.changes.into_iter().map(|change| (change.action, change.kind, change.name)).collect()
 }
 
@@ -66,6 +66,7 @@ async fn a_fault_of_syntax_names_its_line_and_repeats_none_of_it() {
 #[actix_rt::test]
 async fn a_changed_file_changes_what_it_declares() {
     let server = Server::start().await;
+    server.user_with("root", PASSWORD, &["admin"]).await;
     changes(&server, &whole(SECRET, "Shop"), Options::default()).await;
     let mut next = whole(OTHER_SECRET, "New Shop");
     next.scopes[0].text = "See people".to_owned();
@@ -88,6 +89,22 @@ async fn a_changed_file_changes_what_it_declares() {
     let mut person = server.user("bob").await;
     person.username = alice.username;
     assert_eq!(person.browser().sign_in(&person).await.status, 303, "the first password still opens");
+}
+
+/// H-008: a file can't take the role from the last admin, unless it gives it to another one.
+#[actix_rt::test]
+async fn a_file_does_not_demote_the_last_admin() {
+    let server = Server::start().await;
+    let user = |name: &str, roles: &str| {
+        format!("[[users]]\nusername = '{name}'\npassword = '{PASSWORD}'\nroles = [{roles}]\n")
+    };
+    changes(&server, &declared(&user("alice", "'admin'")), Options::default()).await;
+    let demoted = declared(&user("alice", ""));
+    let error = apply(&server.app, &demoted, Options::default(), &by()).await.unwrap_err();
+    assert!(matches!(&error, DeclareError::Faults(list) if list.len() == 1), "{error}");
+    assert!(error.to_string().contains("user alice: roles: is the last one with the role admin"), "{error}");
+    let handed_over = declared(&(user("alice", "") + &user("bob", "'admin'")));
+    assert_eq!(names(&changes(&server, &handed_over, Options::default()).await), ["bob", "alice"]);
 }
 
 /// X-037: pruning takes out what an earlier file declared, and nothing that was made by hand; admins stay.
@@ -128,7 +145,7 @@ async fn a_file_with_faults_changes_nothing() {
          [[users]]\nusername = 'short'\npassword = 'hunter2'\n\
          [[users]]\nusername = 'short'\npassword = 'hunter2'\n",
     );
-    let error = apply(&server.app, &declaration, Options::default()).await.unwrap_err();
+    let error = apply(&server.app, &declaration, Options::default(), &by()).await.unwrap_err();
     let DeclareError::Faults(faults) = &error else { panic!("{error}") };
     for told in [
         "scope \"two words\"",
@@ -179,7 +196,7 @@ async fn a_file_is_read_strictly() {
 async fn the_example_file_can_be_applied() {
     let server = Server::start().await;
     let example = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/declare.toml"))).unwrap();
-    let report = apply(&server.app, &example, Options { generate: true, ..Options::default() }).await.unwrap();
+    let report = apply(&server.app, &example, Options { generate: true, ..Options::default() }, &by()).await.unwrap();
     let generated: Vec<&str> =
         report.changes.iter().filter(|change| change.generated.is_some()).map(|change| change.name.as_str()).collect();
     assert_eq!(generated, ["shop", "people-api", "nightly", "alice"]);

@@ -162,7 +162,7 @@ async fn closing_tells_nothing_about_who_has_an_account() {
         must_change: false,
         declared: false,
     };
-    accounts::create_user(&server.app, new).await.unwrap();
+    accounts::create_user(&server.app, new, &crate::support::by()).await.unwrap();
     assert_eq!(browser(&server).attempt("nobody", PASSWORD).await.status, 303);
 }
 

@@ -149,7 +149,7 @@ async fn an_imported_secret_is_checked_by_its_slow_hash() {
     let hash = server.app.passwords.hash(shared::Secret::new("imported secret")).await.unwrap();
     server
         .change_client(&robot.id, |client| {
-            client.secrets = vec![ClientSecret { form: SecretForm::Argon2id(hash), until: None }];
+            client.secrets = vec![ClientSecret::new(SecretForm::Argon2id(hash), 0)];
         })
         .await;
     robot.token(&[GRANT]).await.refused("invalid_client");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{API, Server};
+use crate::support::{API, Server, by};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
@@ -36,7 +36,7 @@ async fn scopes_are_given_whole_or_refused() {
     let server = Server::start().await;
     for name in ["openid", "profile", "email", "offline_access"] {
         let scope = auth_server::scope::Scope { name: name.into(), text: "…".into(), role: None };
-        server.app.scopes.put(&scope, &[]).await.unwrap();
+        server.app.scopes.put(&scope, &by()).await.unwrap();
     }
     let wide = "read write manage openid profile email offline_access";
     let robot = server.client(json!({"grant_types": ["client_credentials"], "redirect_uris": [], "scope": wide})).await;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auth_server::audit::EventKind;
+use auth_server::directory::Deleted;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{API, Server, Tokens};
+use crate::support::{API, Server, Tokens, by};
 
 async fn pause(milliseconds: u64) {
     actix_rt::time::sleep(Duration::from_millis(milliseconds)).await;
@@ -254,12 +255,12 @@ async fn a_lost_right_ends_the_family() {
     let alice = server.user("alice").await;
     let tokens = alice.tokens(&shop).await;
     let user = server.app.users.find(&alice.id).await.unwrap().unwrap();
-    assert!(server.app.users.delete(&user, &[]).await.unwrap());
+    assert!(server.app.users.delete(&user, &by()).await.unwrap() == Deleted::Done);
     assert!(!api.finds_active(&tokens.access).await);
     let bob = server.user("bob").await;
     let tokens = bob.tokens(&shop).await;
     let client = server.app.clients.read(&shop.id).await.unwrap().unwrap();
-    assert!(server.app.clients.delete(&client, &[]).await.unwrap());
+    assert!(server.app.clients.delete(&client, &by()).await.unwrap());
     assert!(!api.finds_active(&tokens.access).await);
     shop.refresh(&tokens.refresh).await.refused("invalid_client");
 }

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use actix_web::web::Data;
-use auth_server::audit::{Event, EventFilter, EventKind};
+use auth_server::audit::{Author, Event, EventFilter, EventKind};
 use auth_server::client_metadata::ClientMetadata;
 use auth_server::directory::EventPage;
 use auth_server::scope::Scope;
@@ -133,7 +133,7 @@ impl Server {
             server
                 .app
                 .scopes
-                .put(&Scope { name: name.into(), text, role: role.map(str::to_owned) }, &[])
+                .put(&Scope { name: name.into(), text, role: role.map(str::to_owned) }, &by())
                 .await
                 .unwrap();
         }
@@ -184,7 +184,7 @@ impl Server {
     /// Registers a client; `metadata` is laid over that of a confidential web application.
     pub async fn client(&self, metadata: Value) -> Client {
         let (client, secret) = self.metadata(metadata).register(clock::now()).unwrap();
-        self.app.clients.insert(&client, &[]).await.unwrap();
+        self.app.clients.insert(&client, &by()).await.unwrap();
         self.wrap(client.id, secret.map(|secret| secret.expose().to_owned()))
     }
 
@@ -231,7 +231,7 @@ impl Server {
         let mut user = User::new(name.to_owned(), clock::now());
         user.password_hash = Some(self.app.passwords.hash(Secret::new(password)).await.unwrap());
         user.roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        self.app.users.insert(&user, &[]).await.unwrap();
+        self.app.users.insert(&user, &by()).await.unwrap();
         Person {
             id: user.id,
             username: name.to_owned(),
@@ -245,7 +245,7 @@ impl Server {
     pub async fn user_with_hash(&self, name: &str, hash: &str) -> User {
         let mut user = User::new(name.to_owned(), clock::now());
         user.password_hash = Some(hash.to_owned());
-        self.app.users.insert(&user, &[]).await.unwrap();
+        self.app.users.insert(&user, &by()).await.unwrap();
         user
     }
 
@@ -253,14 +253,14 @@ impl Server {
     pub async fn change_user(&self, id: &str, change: impl FnOnce(&mut User)) {
         let mut user = self.app.users.find(id).await.unwrap().unwrap();
         change(&mut user);
-        assert_eq!(self.app.users.replace(&user, &[]).await.unwrap(), auth_server::directory::Replaced::Done);
+        assert_eq!(self.app.users.replace(&user, &by()).await.unwrap(), auth_server::directory::Replaced::Done);
     }
 
     /// Changes a stored client.
     pub async fn change_client(&self, id: &str, change: impl FnOnce(&mut auth_server::client::Client)) {
         let mut client = self.app.clients.read(id).await.unwrap().unwrap();
         change(&mut client);
-        assert_eq!(self.app.clients.replace(&client, &[]).await.unwrap(), auth_server::directory::Replaced::Done);
+        assert_eq!(self.app.clients.replace(&client, &by()).await.unwrap(), auth_server::directory::Replaced::Done);
     }
 
     /// Posts a form without client authentication.
@@ -393,6 +393,11 @@ impl Person {
     pub async fn tokens(&self, client: &Client) -> Tokens {
         client.redeem(&self.authorize(client).await).await.tokens()
     }
+}
+
+/// Who makes the changes that a test needs beforehand.
+pub fn by() -> Author {
+    Author::command_line()
 }
 
 /// S256 of a verifier.

@@ -1,6 +1,7 @@
 //! The directory in the embedded file: entities as JSON, beside the columns they are found by.
 
 mod audit;
+mod users;
 
 use std::time::Duration;
 
@@ -10,12 +11,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::store::{Sqlite, StoreError};
 
-use super::{ClientStore, ConsentStore, Page, Replaced, ScopeStore, UserStore};
+use super::{ClientStore, ConsentStore, NoteStore, Page, Replaced, ScopeStore};
 use crate::audit::Event;
 use crate::client::Client;
 use crate::consent::Consent;
 use crate::scope::Scope;
-use crate::user::User;
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -36,6 +36,8 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX audit_at ON audit (at);
 ",
     audit::TABLES,
+    users::ROLE_TABLE,
+    "CREATE TABLE note (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;",
 ];
 
 /// How long a listing may take.
@@ -68,15 +70,16 @@ impl SqliteDirectory {
         &self,
         sql: &'static str,
         page: &Page,
+        role: Option<&str>,
         with_version: fn(T, u64) -> T,
     ) -> Result<Vec<T>, StoreError> {
-        let page = page.clone();
+        let (page, role) = (page.clone(), role.map(str::to_owned));
         self.file
             .read(LISTING, move |connection| {
                 let mut query = connection.prepare_cached(sql)?;
                 let search = page.search.unwrap_or_default();
                 let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
-                let rows = query.query_map(params![page.after, search, limit], body_and_version)?;
+                let rows = query.query_map(params![page.after, search, limit, role], body_and_version)?;
                 rows.map(|row| {
                     let (body, version) = row?;
                     Ok(with_version(read(&body)?, version))
@@ -84,6 +87,13 @@ impl SqliteDirectory {
                 .collect()
             })
             .await
+    }
+
+    async fn number(&self, sql: &'static str) -> Result<u64, StoreError> {
+        let read = move |connection: &Connection| -> Result<i64, StoreError> {
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        };
+        Ok(u64::try_from(self.file.read(LISTING, read).await?).unwrap_or_default())
     }
 
     /// A change and its events in one commit: neither is there without the other (F-065).
@@ -126,52 +136,9 @@ fn replaced(rows: usize) -> Replaced {
     if rows == 1 { Replaced::Done } else { Replaced::Changed }
 }
 
-fn user_with(mut user: User, version: u64) -> User {
-    user.version = version;
-    user
-}
-
 fn client_with(mut client: Client, version: u64) -> Client {
     client.version = version;
     client
-}
-
-#[async_trait]
-impl UserStore for SqliteDirectory {
-    async fn insert(&self, user: &User, events: &[Event]) -> Result<(), StoreError> {
-        let values = (user.id.clone(), user.username.clone(), written(user)?);
-        self.change("INSERT INTO user VALUES (?1, ?2, ?3, 1)", values, events).await.map(drop)
-    }
-
-    async fn find(&self, id: &str) -> Result<Option<User>, StoreError> {
-        self.find_one("SELECT body, version FROM user WHERE id = ?1", id, user_with)
-    }
-
-    async fn find_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
-        self.find_one("SELECT body, version FROM user WHERE username = ?1", username, user_with)
-    }
-
-    async fn list(&self, page: &Page) -> Result<Vec<User>, StoreError> {
-        self.listing(
-            "SELECT body, version FROM user
-             WHERE (?1 IS NULL OR username > (SELECT username FROM user WHERE id = ?1))
-                AND (instr(lower(username), lower(?2)) > 0 OR instr(id, ?2) > 0)
-             ORDER BY username LIMIT ?3",
-            page,
-            user_with,
-        )
-        .await
-    }
-
-    async fn replace(&self, user: &User, events: &[Event]) -> Result<Replaced, StoreError> {
-        let values = (user.id.clone(), version(user.version), user.username.clone(), written(user)?);
-        let sql = "UPDATE user SET username = ?3, body = ?4, version = version + 1 WHERE id = ?1 AND version = ?2";
-        self.change(sql, values, events).await.map(replaced)
-    }
-
-    async fn delete(&self, id: &str, events: &[Event]) -> Result<bool, StoreError> {
-        Ok(self.change("DELETE FROM user WHERE id = ?1", [id.to_owned()], events).await? == 1)
-    }
 }
 
 #[async_trait]
@@ -189,12 +156,17 @@ impl ClientStore for SqliteDirectory {
         self.listing(
             "SELECT body, version FROM client
              WHERE (?1 IS NULL OR (name, id) > (SELECT name, id FROM client WHERE id = ?1))
-                AND (instr(lower(name), lower(?2)) > 0 OR instr(id, ?2) > 0)
+                AND (instr(lower(name), lower(?2)) > 0 OR instr(id, ?2) > 0) AND ?4 IS NULL
              ORDER BY name, id LIMIT ?3",
             page,
+            None,
             client_with,
         )
         .await
+    }
+
+    async fn count(&self) -> Result<u64, StoreError> {
+        self.number("SELECT count(*) FROM client").await
     }
 
     async fn replace(&self, client: &Client, events: &[Event]) -> Result<Replaced, StoreError> {
@@ -259,6 +231,21 @@ impl ScopeStore for SqliteDirectory {
     }
 }
 
+#[async_trait]
+impl NoteStore for SqliteDirectory {
+    async fn get(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.file.read_now(|connection| {
+            let mut query = connection.prepare_cached("SELECT body FROM note WHERE name = ?1")?;
+            Ok(query.query_row([name], |row| row.get(0)).optional()?)
+        })
+    }
+
+    async fn put(&self, name: &str, text: &str, events: &[Event]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO note VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+        self.change(sql, [name.to_owned(), text.to_owned()], events).await.map(drop)
+    }
+}
+
 fn bodies<T: DeserializeOwned>(
     connection: &Connection,
     sql: &str,
@@ -281,5 +268,14 @@ mod tests {
         (folder, directory)
     }
 
-    crate::directory::conformance::suite!(empty);
+    /// One whose audit log takes nothing.
+    async fn deaf() -> (tempfile::TempDir, Directory) {
+        let (folder, directory) = empty().await;
+        let connection = rusqlite::Connection::open(folder.path().join("directory.db")).unwrap();
+        let trigger = "CREATE TRIGGER deaf BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+        connection.execute_batch(trigger).unwrap();
+        (folder, directory)
+    }
+
+    crate::directory::conformance::suite!(empty, deaf);
 }
