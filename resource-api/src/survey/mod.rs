@@ -18,7 +18,7 @@ pub use report::{Example, Problem, Report, Surveyed};
 
 use crate::domain::validate::{Finding, Lookup, Validation, inspect};
 use crate::domain::{Domain, Resource};
-use crate::query::{Filter, Find, Sort};
+use crate::query::Find;
 use crate::representation::links::push_text;
 use crate::routes::converter::Converter;
 use crate::store::DocumentStore;
@@ -95,7 +95,7 @@ impl<'a> Pieces<'a> {
 }
 
 async fn count(documents: &dyn DocumentStore, resource: &Resource) -> Result<u64, StoreError> {
-    let find = Find { filter: Filter::All, sort: Sort::new(), skip: 0, limit: Some(0), count: true };
+    let find = Find { limit: Some(0), count: true, ..Find::default() };
     Ok(documents.find(&resource.datasource.source, &find).await?.total.unwrap_or_default())
 }
 

@@ -9,7 +9,7 @@ use super::SurveyError;
 use crate::domain::Domain;
 use crate::domain::validate::Lookup;
 use crate::endpoints::values_at;
-use crate::query::{Filter, Find, Sort};
+use crate::query::{Filter, Find};
 use crate::store::DocumentStore;
 use crate::store::sqlite::equality_key;
 
@@ -48,7 +48,7 @@ impl Relations {
             known.extend(values.keys().map(|key| (key.clone(), false)));
             let Some(target) = domain.resource(resource) else { continue };
             let filter = Filter::one_of(field, values.into_values()).and(target.datasource.filter.clone());
-            let find = Find { filter, sort: Sort::new(), skip: 0, limit: None, count: false };
+            let find = Find { filter, ..Find::default() };
             for item in documents.find(&target.datasource.source, &find).await?.items {
                 let mut found = Vec::new();
                 values_at(&item, field, &mut found)?;
