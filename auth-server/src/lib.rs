@@ -85,6 +85,7 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     if config.password_grant {
         log::warn!("the password grant is on: passwords pass through the clients that opted in (RFC 9700 2.4)");
     }
+    app.keys.follow(config.master_key_path());
     let state = app.state.clone();
     let ready: serve::Ready = Arc::new(move || {
         let state = state.clone();

@@ -99,6 +99,14 @@ kinds! {
     SettingsChanged "settings_changed" Success,
     /// The store's tables were brought to a newer version.
     Migrated "migrated" Success,
+    /// A master key was added, put in front or taken out (F-071).
+    KeysChanged "keys_changed" Success,
+    /// The store was copied to a file.
+    BackedUp "backed_up" Success,
+    /// The store was replaced by a copy.
+    Restored "restored" Success,
+    /// Accounts and clients were taken over from elsewhere.
+    Imported "imported" Success,
 }
 
 impl EventKind {

@@ -5,6 +5,7 @@
 
 mod apply;
 mod client;
+mod key;
 mod output;
 mod scope;
 mod serve;
@@ -57,6 +58,9 @@ enum Command {
     /// What can be asked for
     #[command(subcommand)]
     Scope(scope::ScopeCommand),
+    /// The master keys, under which cookies and renewed tokens are made
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Bring the scopes, clients and users of a TOML file into being; what is already so is left alone
     Apply(apply::ApplyArguments),
 }
@@ -86,6 +90,7 @@ impl Command {
             Command::User(command) => command.run(context).await,
             Command::Client(command) => command.run(context).await,
             Command::Scope(command) => command.run(context).await,
+            Command::Key(command) => command.run(context).await,
             Command::Apply(arguments) => apply::apply(context, arguments).await,
         }
     }

@@ -5,6 +5,7 @@
 mod support;
 
 mod clients;
+mod keys;
 mod server;
 mod users;
 
