@@ -148,6 +148,10 @@ impl ClientCommand {
 }
 
 impl Which {
+    pub fn of(id: &str) -> Self {
+        Self { id: id.to_owned() }
+    }
+
     pub async fn find(&self, app: &App) -> Result<Client, Failure> {
         let found = app.clients.read(&self.id).await?;
         found.ok_or_else(|| Failure::new(format!("there is no client {}; `client list` shows all", self.id)))

@@ -4,7 +4,9 @@
 //! here, one variant of [`Command`], one arm in [`Command::run`].
 
 mod apply;
+mod audit;
 mod client;
+mod grant;
 mod key;
 mod output;
 mod scope;
@@ -58,6 +60,12 @@ enum Command {
     /// What can be asked for
     #[command(subcommand)]
     Scope(scope::ScopeCommand),
+    /// What people allowed applications
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
+    /// Who did what, when, with what outcome
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The master keys, under which cookies and renewed tokens are made
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -90,6 +98,8 @@ impl Command {
             Command::User(command) => command.run(context).await,
             Command::Client(command) => command.run(context).await,
             Command::Scope(command) => command.run(context).await,
+            Command::Grant(command) => command.run(context).await,
+            Command::Audit(command) => command.run(context).await,
             Command::Key(command) => command.run(context).await,
             Command::Apply(arguments) => apply::apply(context, arguments).await,
         }

@@ -8,7 +8,7 @@ use super::output::{self, Failure, line};
 use super::{Context, PAGE};
 use crate::accounts::{self, NewUser};
 use crate::app::App;
-use crate::audit::Author;
+use crate::audit::{Author, Event, EventKind};
 use crate::directory::{Deleted, Page, Replaced};
 use crate::user::User;
 
@@ -82,6 +82,8 @@ pub enum UserCommand {
     },
     /// End every browser session of a person; tokens of applications stay (see `grant revoke`)
     EndSessions(Who),
+    /// Let a person sign in at once again, whatever failed before: reopens an account that too many wrong passwords closed
+    Unlock(Who),
     /// Delete an account with its sessions, tokens and consents
     Delete {
         #[command(flatten)]
@@ -146,6 +148,13 @@ impl UserCommand {
                 app.users.end_sessions(&user, &Author::command_line()).await?;
                 line(format!("ended the sessions of {}", user.username))
             }
+            Self::Unlock(who) => {
+                let user = who.find(&app).await?;
+                let event = Event::new(EventKind::AccountReopened).by(&Author::command_line()).subject(&user.id);
+                app.audit.record(event).await?;
+                app.attempts.forget(&user.username).await?;
+                line(format!("{} may sign in at once", user.username))
+            }
             Self::Delete { who, yes } => {
                 let user = who.find(&app).await?;
                 let question = format!(
@@ -163,6 +172,10 @@ impl UserCommand {
 }
 
 impl Who {
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+
     /// By id first: a name that looks like somebody's id leads nowhere else.
     pub async fn find(&self, app: &App) -> Result<User, Failure> {
         let by_id = if self.name.starts_with("u_") { app.users.find(&self.name).await? } else { None };
@@ -264,11 +277,13 @@ async fn list(app: &App, search: Option<String>, as_json: bool) -> Result<(), Fa
 
 async fn show(app: &App, user: &User, as_json: bool) -> Result<(), Failure> {
     let count = async |owner| Ok::<_, Failure>(app.state.list(&owner, None, 10_000).await?.len());
+    let closed = app.attempts.is_closed(&user.username).await?;
     let (sessions, grants) = (count(user.sessions_owner()).await?, count(user.grants_owner()).await?);
     if as_json {
         let mut told = described(user);
         told["password"] = user.password_scheme().into();
         told["declared"] = user.declared.into();
+        told["closed"] = closed.into();
         told["sessions"] = sessions.into();
         told["grants"] = grants.into();
         return output::json(&told);
@@ -281,6 +296,7 @@ async fn show(app: &App, user: &User, as_json: bool) -> Result<(), Failure> {
         ("state", Some(state(user).to_owned())),
         ("roles", Some(user.roles.join(" ")).filter(|roles| !roles.is_empty())),
         ("password", Some(password)),
+        ("sign-in", closed.then(|| "closed after too many wrong passwords; `user unlock` opens it".to_owned())),
         ("declared", user.declared.then(|| "in a file that `apply` read".to_owned())),
         ("created", Some(output::time(user.created_at))),
         ("sessions", Some(sessions.to_string())),

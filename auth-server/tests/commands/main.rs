@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod clients;
+mod grants;
 mod keys;
 mod server;
 mod users;

@@ -101,3 +101,39 @@ async fn sessions_and_accounts_end_by_command() {
     assert!(!api.finds_active(&tokens.access).await);
     assert!(fails(&run(&config, &["user", "show", "alice"], "")).contains("there is no user alice"));
 }
+
+/// F-043, H-011: an account that wrong passwords closed is reopened by command.
+#[actix_rt::test]
+async fn a_closed_account_is_reopened_by_command() {
+    let server = Server::with("throttle = { close_account = 3, name_and_network = 100, name = 100 }").await;
+    let config = server.config_file();
+    let alice = server.user("alice").await;
+    let mut wrong = alice.clone();
+    wrong.password = "a wrong password of alice".to_owned();
+    for _ in 0..3 {
+        wrong.browser().sign_in(&wrong).await;
+    }
+    assert_ne!(alice.browser().sign_in(&alice).await.status, 303);
+    assert!(succeeds(&run(&config, &["user", "show", "alice"], "")).contains("closed after too many wrong passwords"));
+    succeeds(&run(&config, &["user", "unlock", "alice"], ""));
+    assert_eq!(alice.browser().sign_in(&alice).await.status, 303);
+}
+
+/// H-008: the last admin stays, by command as in the console.
+#[actix_rt::test]
+async fn the_last_admin_stays() {
+    let server = Server::start().await;
+    let config = server.config_file();
+    server.user_with("root", PASSWORD, &["admin"]).await;
+    for arguments in [
+        &["user", "disable", "root"][..],
+        &["user", "roles", "root", "--remove", "admin"],
+        &["user", "delete", "root", "--yes"],
+    ] {
+        let told = fails(&run(&config, arguments, ""));
+        assert!(told.contains("make another admin first"), "{told}");
+    }
+    server.user_with("other", PASSWORD, &["admin"]).await;
+    succeeds(&run(&config, &["user", "disable", "root"], ""));
+    assert!(fails(&run(&config, &["user", "disable", "other"], "")).contains("make another admin first"));
+}
