@@ -133,6 +133,10 @@ pub struct QueryNames {
     pub aggregation: String,
     pub version: String,
     pub show_deleted: String,
+    /// Beyond Eve: cursors, and doing without a total.
+    pub after: String,
+    pub paginate: String,
+    pub total: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,15 +2,15 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use bson::DateTime;
+use bson::{Bson, DateTime};
 
 use super::context::Context;
 use super::reply::Reply;
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{Cursor, Cursors, Filter, Paging, Query, QueryError, place};
 use crate::representation::document::{Embedded, View};
 use crate::representation::json::{write_integer, write_string};
-use crate::representation::links::PageLinks;
+use crate::representation::links::{PageLinks, write_home_link, write_named_link};
 use crate::store::Write;
 
 /// A page of documents. Conditions have no effect here (LIST-03).
@@ -22,7 +22,27 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     }
     let mut find = query.find();
     find.filter = context.own(find.filter.and(context.domain_filter()))?;
-    let found = app.documents.find(context.source(), &find).await?;
+    let cursors = match &query.paging {
+        Paging::Pages => None,
+        Paging::Cursor { cursors, after } => {
+            find.after = match after {
+                Some(cursor) => Some(behind(context, &find.filter, cursors, cursor).await?),
+                None => None,
+            };
+            // One more tells whether there are more.
+            find.limit = find.limit.map(|limit| limit + 1);
+            Some(cursors)
+        }
+    };
+    let mut found = app.documents.find(context.source(), &find).await?;
+    let more = query.page.max_results < found.items.len() as u64;
+    let next = match (cursors, query.page.max_results) {
+        (Some(cursors), 1..) if more => {
+            found.items.pop();
+            found.items.last().map(|last| cursors.behind(last)).transpose()?
+        }
+        _ => None,
+    };
     let shape = context.shape(&query);
     let embedded = context.embed(&query, &shape, &found.items).await?;
 
@@ -48,27 +68,52 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         out.extend_from_slice(b", ");
         write_string(&names.links, &mut out);
         out.extend_from_slice(b": {");
-        let links = PageLinks {
-            title: &resource.title,
-            path: context.path,
-            page: query.page.number,
-            max_results: query.page.max_results,
-            total: found.total,
-            pagination: resource.pagination,
+        let any = match found.total {
+            Some(total) => total > 0,
+            None => query.uncounted && !found.items.is_empty(),
         };
-        links.write(|page| query.link_suffix(page), &mut out);
+        if cursors.is_some() {
+            let href = |suffix: String| format!("{}{suffix}", context.path);
+            let own = form_urlencoded::parse(context.request.query_string().as_bytes())
+                .find(|(name, _)| *name == settings.query_names.after)
+                .map_or_else(|| query.link_suffix(1), |(_, cursor)| query.cursor_suffix(&cursor));
+            write_home_link(&mut out);
+            write_named_link("self", &resource.title, &href(own), &mut out);
+            if let Some(next) = &next {
+                write_named_link("next", "next page", &href(query.cursor_suffix(next)), &mut out);
+            }
+        } else {
+            let links = PageLinks {
+                title: &resource.title,
+                path: context.path,
+                page: query.page.number,
+                max_results: query.page.max_results,
+                total: found.total,
+                found: any,
+                pagination: resource.pagination,
+            };
+            links.write(|page| query.link_suffix(page), &mut out);
+        }
         out.push(b'}');
     }
     if resource.pagination {
         out.extend_from_slice(b", ");
         write_string(&names.meta, &mut out);
-        out.extend_from_slice(b": {\"page\": ");
-        write_number(query.page.number, &mut out);
-        out.extend_from_slice(b", \"max_results\": ");
+        out.extend_from_slice(b": {");
+        if cursors.is_none() {
+            out.extend_from_slice(b"\"page\": ");
+            write_number(query.page.number, &mut out);
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(b"\"max_results\": ");
         write_number(query.page.max_results, &mut out);
         if let Some(total) = found.total {
             out.extend_from_slice(b", \"total\": ");
             write_number(total, &mut out);
+        }
+        if let Some(next) = &next {
+            out.extend_from_slice(b", \"next\": ");
+            write_string(next, &mut out);
         }
         out.push(b'}');
     }
@@ -82,6 +127,23 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         reply = reply.last_modified(latest);
     }
     Ok(reply.json(app.lay_out(out, query.pretty)))
+}
+
+/// The place that a cursor means, for documents of this query.
+async fn behind(
+    context: &Context<'_>,
+    filter: &Filter,
+    cursors: &Cursors,
+    cursor: &Cursor,
+) -> Result<Vec<Bson>, ApiError> {
+    match cursor {
+        Cursor::Values(values) => Ok(values.clone()),
+        Cursor::Document(id) => {
+            let document = context.app.documents.get(context.source(), id, filter).await?;
+            let place = document.and_then(|document| place(&cursors.order, &document));
+            Ok(place.ok_or(QueryError::LostCursor)?)
+        }
+    }
 }
 
 fn write_number(number: u64, out: &mut Vec<u8>) {

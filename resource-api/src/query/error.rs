@@ -35,6 +35,13 @@ pub enum QueryError {
     /// EMB-01.
     #[error("Unable to parse `embedded` clause")]
     Embedded,
+    /// What `after` says was never said by this service.
+    #[error("the cursor in `after` can't be read")]
+    Cursor,
+    #[error("the cursor in `after` belongs to another query: it needs the same resource, `where` and `sort`")]
+    ForeignCursor,
+    #[error("the document that the cursor in `after` stands at has changed or gone: begin again without it")]
+    LostCursor,
     /// More than one response is to bear.
     #[error(
         "`embedded` brings more than {documents} documents or {bytes} bytes: ask for fewer fields or a smaller page"
@@ -51,6 +58,9 @@ impl QueryError {
             | QueryError::Filter(_)
             | QueryError::SortNotAllowed(_)
             | QueryError::Embedded
+            | QueryError::Cursor
+            | QueryError::ForeignCursor
+            | QueryError::LostCursor
             | QueryError::EmbeddedTooLarge { .. } => true,
             QueryError::Where
             | QueryError::UnknownOperators(_)

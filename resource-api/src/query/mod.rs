@@ -4,6 +4,7 @@
 
 mod cast;
 mod compare;
+mod cursor;
 mod embedded;
 mod error;
 mod extended_json;
@@ -32,6 +33,7 @@ mod visible;
 mod where_clause;
 
 pub use compare::compare;
+pub use cursor::{Cursor, Cursors};
 pub use embedded::Embedding;
 pub use error::{FilterError, QueryError};
 pub use fields::{Cut, Fields};
@@ -70,6 +72,19 @@ pub struct Find {
     pub count: bool,
 }
 
+/// How a client goes through a collection.
+#[derive(Debug, Clone)]
+pub enum Paging {
+    /// By number, as in Eve.
+    Pages,
+    /// By a place in the order, at the same cost however far (`paginate=cursor`, `after=…`).
+    Cursor {
+        cursors: Cursors,
+        /// `None`: from the beginning.
+        after: Option<Cursor>,
+    },
+}
+
 /// A query string, understood.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -81,8 +96,11 @@ pub struct Query {
     /// In the order to resolve them.
     pub embedded: Vec<Embedding>,
     pub page: Page,
+    pub paging: Paging,
     /// Whether the total is wanted.
     pub count: bool,
+    /// `total=none`: the client does without it, though the resource counts.
+    pub uncounted: bool,
     /// Indented JSON (RESP-03).
     pub pretty: bool,
     links: Links,
@@ -104,6 +122,19 @@ impl Query {
                 query.sort.clone_from(&resource.datasource.default_sort);
             }
         }
+        if resource.pagination {
+            let after = parameters.after();
+            if after.is_some() || parameters.wants_cursors() {
+                let condition = parameters.condition(resource).unwrap_or_default();
+                let cursors = Cursors::new(resource, &domain.settings, condition, &query.sort);
+                let after = after.map(|text| cursors.read(text)).transpose()?;
+                query.paging = Paging::Cursor { cursors, after };
+                query.page.number = 1;
+                query.links.by_cursor(&parameters, &domain.settings);
+            }
+        }
+        query.uncounted = query.count && parameters.wants_no_total();
+        query.count &= !query.uncounted;
         Ok(query)
     }
 
@@ -125,7 +156,9 @@ impl Query {
             },
             embedded: embedded::parse(parameters.embedded(resource), domain, resource)?,
             page,
+            paging: Paging::Pages,
             count: !resource.optimize_pagination_for_speed,
+            uncounted: false,
             pretty: parameters.has("pretty"),
             links: Links::new(parameters, page, resource, settings),
         })
@@ -141,6 +174,11 @@ impl Query {
             limit: Some(self.page.max_results).filter(|limit| *limit > 0),
             count: self.count,
         }
+    }
+
+    /// The query string that leads to the part of the same request behind a cursor, `?` included.
+    pub fn cursor_suffix(&self, cursor: &str) -> String {
+        self.links.behind(cursor)
     }
 
     /// The query string that leads to another page of the same request, `?` included; raw, as Eve's links are (LINK-02).

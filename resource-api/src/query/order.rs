@@ -2,11 +2,10 @@
 
 use std::cmp::Ordering;
 
-use bson::{Bson, DateTime, Document, RawDocument, Timestamp};
+use bson::{Bson, Document, RawDocument};
 
 use super::compare::compare_values;
 use super::matching::split;
-use super::number::Number;
 use super::value::{Container, Value, position};
 use super::{Direction, Sort};
 
@@ -41,31 +40,10 @@ pub fn total_order(sort: &Sort) -> Sort {
     total
 }
 
-/// Where a document stands in a [`total_order`]: its value for each key. `None` if one of them is no scalar, for which
-/// there would be no short text.
+/// Where a document stands in a [`total_order`]: its value for each key. `None` if one of them can't be written down.
 pub fn place(order: &Sort, document: &RawDocument) -> Option<Vec<Bson>> {
     let document = Container::Raw(document.as_bytes());
-    order.iter().map(|(path, direction)| scalar(sort_value(document, path, *direction))).collect()
-}
-
-fn scalar(value: Value<'_>) -> Option<Bson> {
-    Some(match value {
-        Value::MinKey => Bson::MinKey,
-        Value::Undefined => Bson::Undefined,
-        Value::Null => Bson::Null,
-        Value::Number(Number::Int32(number)) => Bson::Int32(number),
-        Value::Number(Number::Int64(number)) => Bson::Int64(number),
-        Value::Number(Number::Double(number)) => Bson::Double(number),
-        Value::Number(Number::Decimal(number)) => Bson::Decimal128(number),
-        Value::String(text) => Bson::String(text.to_owned()),
-        Value::Symbol(text) => Bson::Symbol(text.to_owned()),
-        Value::ObjectId(id) => Bson::ObjectId(id),
-        Value::Boolean(flag) => Bson::Boolean(flag),
-        Value::DateTime(millis) => Bson::DateTime(DateTime::from_millis(millis)),
-        Value::Timestamp { time, increment } => Bson::Timestamp(Timestamp { time, increment }),
-        Value::MaxKey => Bson::MaxKey,
-        _ => return None,
-    })
+    order.iter().map(|(path, direction)| sort_value(document, path, *direction).to_bson()).collect()
 }
 
 /// The value a document is sorted by: of an array's the least or the greatest, as the direction has it. What is missing

@@ -46,6 +46,20 @@ impl<'q> Parameters<'q> {
         self.text(&self.names.embedded, resource.embedding)
     }
 
+    /// Where to go on.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.text(&self.names.after, true)
+    }
+
+    /// Of other values nobody knows what an Eve client may mean by them.
+    pub(super) fn wants_cursors(&self) -> bool {
+        self.first(&self.names.paginate) == Some("cursor")
+    }
+
+    pub(super) fn wants_no_total(&self) -> bool {
+        self.first(&self.names.total) == Some("none")
+    }
+
     pub(super) fn page(&self) -> Option<&str> {
         self.first(&self.names.page)
     }

@@ -1,7 +1,7 @@
 //! One view of a value, decoded or still raw, so that comparing and matching are written once and build nothing.
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document};
+use bson::{Binary, Bson, DateTime, Document, JavaScriptCodeWithScope, Regex, Timestamp};
 
 use super::number::Number;
 use super::raw::Elements;
@@ -91,6 +91,38 @@ impl<'a> From<&'a Bson> for Value<'a> {
 }
 
 impl Value<'_> {
+    /// The value by itself; `None` if it can't be read, or can't be made (DBPointer).
+    pub(super) fn to_bson(self) -> Option<Bson> {
+        Some(match self {
+            Value::MinKey => Bson::MinKey,
+            Value::Undefined => Bson::Undefined,
+            Value::Null => Bson::Null,
+            Value::Number(Number::Int32(number)) => Bson::Int32(number),
+            Value::Number(Number::Int64(number)) => Bson::Int64(number),
+            Value::Number(Number::Double(number)) => Bson::Double(number),
+            Value::Number(Number::Decimal(number)) => Bson::Decimal128(number),
+            Value::String(text) => Bson::String(text.to_owned()),
+            Value::Symbol(text) => Bson::Symbol(text.to_owned()),
+            Value::Document(inner) => Bson::Document(inner.to_document()?),
+            Value::Array(items) => Bson::Array(items.values().map(Value::to_bson).collect::<Option<_>>()?),
+            Value::Binary { subtype, bytes } => Bson::Binary(Binary { subtype: subtype.into(), bytes: bytes.to_vec() }),
+            Value::ObjectId(id) => Bson::ObjectId(id),
+            Value::Boolean(flag) => Bson::Boolean(flag),
+            Value::DateTime(millis) => Bson::DateTime(DateTime::from_millis(millis)),
+            Value::Timestamp { time, increment } => Bson::Timestamp(Timestamp { time, increment }),
+            Value::Regex { pattern, options } => {
+                Bson::RegularExpression(Regex { pattern: pattern.try_into().ok()?, options: options.try_into().ok()? })
+            }
+            Value::Code(code) => Bson::JavaScriptCode(code.to_owned()),
+            Value::CodeWithScope { code, scope } => Bson::JavaScriptCodeWithScope(JavaScriptCodeWithScope {
+                code: code.to_owned(),
+                scope: scope.to_document()?,
+            }),
+            Value::MaxKey => Bson::MaxKey,
+            Value::DbPointer(_) => return None,
+        })
+    }
+
     /// The number `$type` knows it by.
     pub(super) fn type_code(self) -> i32 {
         match self {
@@ -143,6 +175,12 @@ impl Value<'_> {
 }
 
 impl<'a> Container<'a> {
+    fn to_document(self) -> Option<Document> {
+        let member =
+            |(key, value): (&[u8], Value<'_>)| Some((std::str::from_utf8(key).ok()?.to_owned(), value.to_bson()?));
+        self.entries().map(member).collect()
+    }
+
     /// The value under a key. Raw bytes that can't be read are as good as absent: who decodes them reports it.
     pub(super) fn get(self, key: &str) -> Option<Value<'a>> {
         match self {

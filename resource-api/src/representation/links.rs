@@ -39,6 +39,8 @@ pub struct PageLinks<'a> {
     pub max_results: u64,
     /// `None`: not counted.
     pub total: Option<u64>,
+    /// Whether the link to the page itself has a query: where nothing was found or counted, Eve's has none.
+    pub found: bool,
     pub pagination: bool,
 }
 
@@ -47,8 +49,7 @@ impl PageLinks<'_> {
     pub fn write(&self, suffix: impl Fn(u64) -> String, out: &mut Vec<u8>) {
         let href = |page| format!("{}{}", self.path, suffix(page));
         write_home_link(out);
-        let empty = self.total == Some(0);
-        write_named_link("self", self.title, &if empty { self.path.to_owned() } else { href(self.page) }, out);
+        write_named_link("self", self.title, &if self.found { href(self.page) } else { self.path.to_owned() }, out);
         if !self.pagination {
             return;
         }
@@ -187,7 +188,8 @@ mod tests {
     use super::*;
 
     fn links(page: u64, total: Option<u64>) -> Vec<(String, String)> {
-        let links = PageLinks { title: "people", path: "people", page, max_results: 2, total, pagination: true };
+        let found = total.is_some_and(|total| total > 0);
+        let links = PageLinks { title: "people", path: "people", page, max_results: 2, total, found, pagination: true };
         let mut out = vec![b'{'];
         links.write(|page| format!("?page={page}"), &mut out);
         out.push(b'}');
@@ -210,5 +212,6 @@ mod tests {
         assert_eq!(names(1, Some(0)), "parent self");
         assert_eq!(links(1, Some(0))[1].1, "people");
         assert_eq!(names(2, None), "parent self next prev");
+        assert_eq!(links(2, None)[1].1, "people");
     }
 }

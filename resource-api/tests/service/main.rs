@@ -9,6 +9,7 @@ mod example;
 mod introspection;
 mod links;
 mod owners;
+mod paging;
 mod payloads;
 mod permissions;
 mod races;

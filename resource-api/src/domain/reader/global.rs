@@ -200,6 +200,9 @@ fn query_names(section: &Section<'_>) -> QueryNames {
         aggregation: section.text("QUERY_AGGREGATION", "aggregate"),
         version: section.text("VERSION_PARAM", "version"),
         show_deleted: section.text("SHOW_DELETED_PARAM", "show_deleted"),
+        after: section.text("QUERY_AFTER", "after"),
+        paginate: section.text("QUERY_PAGINATE", "paginate"),
+        total: section.text("QUERY_TOTAL", "total"),
     }
 }
 
