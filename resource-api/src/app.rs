@@ -11,6 +11,7 @@ use shared::store::StoreError;
 use crate::auth::Gate;
 use crate::config::{AuthMode, Config, Limits};
 use crate::domain::{Domain, Resource};
+use crate::endpoints::{InFlight, may_need_vacancies};
 use crate::error::Challenge;
 use crate::introspection::{Introspector, IntrospectorError};
 use crate::metadata;
@@ -33,6 +34,8 @@ pub struct App {
     /// Where clients reach the service, without a slash at the end.
     pub public_url: String,
     pub limits: Limits,
+    /// Writes with an `Idempotency-Key` that are being done here.
+    pub in_flight: InFlight,
     /// The protected resource metadata (RFC 9728) and the path they are at.
     pub metadata: Bytes,
     pub metadata_path: String,
@@ -48,6 +51,8 @@ pub struct Plain {
     pub shape: Shape,
     /// Documents in the answers to writes; `None`: as the query says (POST-05).
     pub answer: Option<Shape>,
+    /// See [`may_need_vacancies`].
+    pub vacancies: bool,
 }
 
 impl Plain {
@@ -61,7 +66,8 @@ impl Plain {
             (false, false) => Some(Shape::new(domain, resource, Fields::all())),
             (false, true) => None,
         };
-        Ok(Self { shape: Shape::new(domain, resource, query.fields.clone()), query, answer })
+        let vacancies = may_need_vacancies(resource);
+        Ok(Self { shape: Shape::new(domain, resource, query.fields.clone()), query, answer, vacancies })
     }
 }
 
@@ -121,6 +127,7 @@ impl App {
             challenge,
             public_url,
             limits: config.limits.clone(),
+            in_flight: InFlight::default(),
             metadata,
             metadata_path,
             plain,

@@ -13,6 +13,7 @@ use shared::store::StoreError;
 use crate::app::App;
 use crate::auth::AuthError;
 use crate::domain::validate::Issues;
+use crate::endpoints::IdempotencyError;
 use crate::endpoints::payload::PayloadError;
 use crate::endpoints::reply::set_cache;
 use crate::introspection::Fault;
@@ -32,6 +33,8 @@ pub enum ApiError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Query(#[from] QueryError),
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     /// No such document, or none this caller may know of.
     #[error("no such document")]
     Missing,
@@ -87,6 +90,10 @@ impl ApiError {
             ApiError::Auth(AuthError::Unavailable(_)) => 503,
             ApiError::Payload(PayloadError::TooLarge | PayloadError::TooMany(_) | PayloadError::TooManyValues) => 413,
             ApiError::Payload(_) | ApiError::Query(_) | ApiError::Immutable(_) | ApiError::DuplicateInEdit(_) => 400,
+            ApiError::Idempotency(IdempotencyError::Key) => 400,
+            ApiError::Idempotency(IdempotencyError::InFlight) => 409,
+            ApiError::Idempotency(IdempotencyError::TooLarge) => 413,
+            ApiError::Idempotency(IdempotencyError::Mismatch) => 422,
             ApiError::Forbidden => 403,
             ApiError::Precondition(PreconditionError::Required) => 428,
             ApiError::Precondition(PreconditionError::Failed) => 412,
@@ -115,6 +122,7 @@ impl ApiError {
             }
             ApiError::Payload(error) => error.is_told(),
             ApiError::Query(error) => error.is_told(),
+            ApiError::Idempotency(_) => true,
             ApiError::Immutable(field) => {
                 return Cow::Owned(format!(
                     "Attempt to update an immutable field. Usually happens when PATCH or PUT include a '{field}' field, which is immutable (PUT can include it as long as it is unchanged)."
@@ -154,7 +162,7 @@ impl ApiError {
         let mut response =
             HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         response.content_type("application/json");
-        if status == 503 {
+        if status == 503 || matches!(self, ApiError::Idempotency(IdempotencyError::InFlight)) {
             response.insert_header((RETRY_AFTER, "1"));
         }
         if let ApiError::Auth(error) = self {

@@ -97,6 +97,16 @@ impl Index {
         }
     }
 
+    /// Whether it allows a value at `path`, other than null and lists, only once, or once for each `owner`.
+    pub fn keeps_apart(&self, path: &str, owner: Option<&str>) -> bool {
+        let paths = self.keys.iter().map(|(key, _)| key.as_str());
+        let partial = match self.options.get("partialFilterExpression") {
+            Some(Bson::Document(filter)) => *filter != doc! { path: { "$exists": true } },
+            _ => false,
+        };
+        self.unique && !partial && !self.options.contains_key("collation") && paths.eq([path].into_iter().chain(owner))
+    }
+
     /// Whether every document with a value of `field` can be found by it.
     fn finds(&self, field: &str) -> bool {
         let whole = match self.options.get("partialFilterExpression") {

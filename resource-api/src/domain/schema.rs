@@ -32,6 +32,12 @@ impl Field {
         self.types.contains(&wanted)
     }
 
+    /// An index takes a list's elements, not the list.
+    pub fn may_be_list(&self) -> bool {
+        let list = |kind: &FieldType| matches!(kind, FieldType::List | FieldType::Set | FieldType::Container);
+        self.types.is_empty() || self.types.iter().any(list)
+    }
+
     pub fn nullable(&self) -> bool {
         argument!(self, Rule::Nullable(nullable) => *nullable).unwrap_or(false)
     }

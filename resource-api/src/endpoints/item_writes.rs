@@ -11,30 +11,45 @@ use shared::clock;
 
 use super::context::Context;
 use super::create::{create, status_tail};
-use super::payload::{self, PayloadError, unwrap_text};
+use super::payload::{self, PayloadError};
 use super::reply::Reply;
-use super::rules::{Questions, late_duplicate};
+use super::rules::{Questions, Settled, Vacancy, late_duplicate};
 use crate::domain::convert;
 use crate::domain::validate::{Circumstances, Issues, Mode, validate};
 use crate::error::ApiError;
 use crate::etag::etag;
 use crate::preconditions::{Conditions, PreconditionError};
-use crate::query::{Fields, Filter};
+use crate::query::{Fields, Filter, Query};
 use crate::representation::document::{View, default_dates};
 use crate::store::{Guard, Outcome, Write};
 
 /// Merges what was sent into the stored document (PATCH-01 to PATCH-13).
 pub async fn patch(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let sent = unwrap_text(payload::read(context, body).await?)?;
+    let sent = payload::read(context, body).await?;
     let query = context.item_query()?;
     let filter = context.own(context.domain_filter())?;
     let original = context.find(&filter).await?.ok_or(ApiError::Missing)?;
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;
+    // Whoever loses a race for a value has another look at what there is now.
+    let again = context.app.plain(context.resource).vacancies.then(|| sent.clone());
+    match (patch_once(context, &query, &original, filter.clone(), sent).await?, again) {
+        (Err(_), Some(sent)) => patch_once(context, &query, &original, filter, sent).await?,
+        (done, _) => done,
+    }
+}
 
+/// The inner error: what was free is taken by now.
+async fn patch_once(
+    context: &Context<'_>,
+    query: &Query,
+    original: &Document,
+    filter: Filter,
+    sent: Value,
+) -> Result<Result<HttpResponse, ApiError>, ApiError> {
     let now = DateTime::from_millis(clock::now().saturating_mul(1000));
-    let mut sent = validated(context, sent, Mode::Update { original: &original }, now).await?;
-    keep_id(context, &mut sent, &original)?;
+    let Settled { document: mut sent, vacancies } = validated(context, sent, Mode::Update { original }, now).await?;
+    keep_id(context, &mut sent, original)?;
     // URRA-04: nobody gives his documents away.
     if let Some(owner) = &context.caller.owner
         && sent.contains_key(&owner.field)
@@ -60,15 +75,17 @@ pub async fn patch(context: &Context<'_>, body: web::Payload) -> Result<HttpResp
     }
     let mut updated = original.clone();
     updated.extend(changes.clone());
-    let guard = guard(context, &original, filter)?;
+    let guard = guard(context, original, filter)?;
     let write = Write::Set { source: context.source().to_owned(), guard, fields: changes };
-    commit(context, write, &updated).await?;
-    answer(context, &query, &updated, false).await
+    if let Err(refused) = commit(context, write, vacancies, original, &updated).await? {
+        return Ok(Err(refused));
+    }
+    Ok(Ok(answer(context, query, &updated, false).await?))
 }
 
 /// Replaces the document, or creates it (PUT-01 to PUT-09).
 pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let sent = unwrap_text(payload::read(context, body).await?)?;
+    let sent = payload::read(context, body).await?;
     let query = context.item_query()?;
     let settings = &context.app.domain.settings;
     let resource = context.resource;
@@ -80,7 +97,7 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
         if !sent.is_object() {
             return Err(PayloadError::NotADocument.into());
         }
-        return create(context, vec![sent], Some(id)).await;
+        return create(context, vec![sent], Some(id), None).await;
     };
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;
@@ -89,10 +106,27 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
     {
         return Err(ApiError::Forbidden);
     }
+    let again = context.app.plain(resource).vacancies.then(|| sent.clone());
+    match (put_once(context, &query, &original, filter.clone(), sent).await?, again) {
+        (Err(_), Some(sent)) => put_once(context, &query, &original, filter, sent).await?,
+        (done, _) => done,
+    }
+}
 
+/// The inner error: what was free is taken by now.
+async fn put_once(
+    context: &Context<'_>,
+    query: &Query,
+    original: &Document,
+    filter: Filter,
+    sent: Value,
+) -> Result<Result<HttpResponse, ApiError>, ApiError> {
+    let settings = &context.app.domain.settings;
+    let resource = context.resource;
     let now = DateTime::from_millis(clock::now().saturating_mul(1000));
-    let mut replacement = validated(context, sent, Mode::Replace { original: &original }, now).await?;
-    keep_id(context, &mut replacement, &original)?;
+    let Settled { document: mut replacement, vacancies } =
+        validated(context, sent, Mode::Replace { original }, now).await?;
+    keep_id(context, &mut replacement, original)?;
     let names = &settings.names;
     let mut document = Document::new();
     for field in ["_id", resource.id_field.as_str()] {
@@ -111,10 +145,12 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
         let digest = etag(&document, &resource.etag_ignore_fields);
         document.insert(&names.etag, digest);
     }
-    let guard = guard(context, &original, context.own(filter)?)?;
+    let guard = guard(context, original, context.own(filter)?)?;
     let write = Write::Replace { source: context.source().to_owned(), guard, document: document.clone() };
-    commit(context, write, &document).await?;
-    answer(context, &query, &document, true).await
+    if let Err(refused) = commit(context, write, vacancies, original, &document).await? {
+        return Ok(Err(refused));
+    }
+    Ok(Ok(answer(context, query, &document, true).await?))
 }
 
 /// DEL-01 to DEL-03: what is not there is gone already.
@@ -166,7 +202,7 @@ fn guard(context: &Context<'_>, original: &Document, filter: Filter) -> Result<G
     Ok(Guard { id, filter, etag })
 }
 
-async fn validated(context: &Context<'_>, sent: Value, mode: Mode<'_>, now: DateTime) -> Result<Document, ApiError> {
+async fn validated(context: &Context<'_>, sent: Value, mode: Mode<'_>, now: DateTime) -> Result<Settled, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let settings = &app.domain.settings;
     let mut document = convert::document(sent, resource, settings)
@@ -213,22 +249,36 @@ fn merge(stored: Option<&Bson>, sent: Bson) -> Bson {
     }
 }
 
-async fn commit(context: &Context<'_>, write: Write, document: &Document) -> Result<(), ApiError> {
-    match context.app.documents.commit(vec![write]).await? {
-        Outcome::Done(_) => Ok(()),
+/// The inner error: a value that was free when it was looked for is taken.
+async fn commit(
+    context: &Context<'_>,
+    write: Write,
+    vacancies: Vec<Vacancy>,
+    original: &Document,
+    document: &Document,
+) -> Result<Result<(), ApiError>, ApiError> {
+    let (app, resource) = (context.app, context.resource);
+    let questions = Questions { app, resource, caller: &context.caller, original: Some(original) };
+    let mut writes: Vec<Write> = vacancies.iter().map(|vacancy| questions.still_vacant(vacancy)).collect();
+    writes.push(write);
+    match app.documents.commit(writes).await? {
+        Outcome::Done(_) => Ok(Ok(())),
         // PATCH-11: somebody was faster.
         Outcome::Changed { .. } | Outcome::Missing { .. } => Err(PreconditionError::Failed.into()),
-        Outcome::Conflict { field, .. } => Err(match late_duplicate(context.resource, &field, document) {
-            Some(issues) => ApiError::Invalid(issues),
-            None => ApiError::DuplicateInEdit(field),
-        }),
+        Outcome::Conflict { index, field } => match vacancies.get(index) {
+            Some(vacancy) => Ok(Err(ApiError::Invalid(vacancy.issues()))),
+            None => Err(match late_duplicate(resource, &field, document) {
+                Some(issues) => ApiError::Invalid(issues),
+                None => ApiError::DuplicateInEdit(field),
+            }),
+        },
     }
 }
 
 /// PATCH-01, PUT-01.
 async fn answer(
     context: &Context<'_>,
-    query: &crate::query::Query,
+    query: &Query,
     document: &Document,
     replaced: bool,
 ) -> Result<HttpResponse, ApiError> {

@@ -6,6 +6,8 @@ mod collection;
 mod context;
 mod create;
 mod home;
+mod idempotency;
+mod insertion;
 mod item;
 mod item_writes;
 pub mod payload;
@@ -13,8 +15,9 @@ pub mod reply;
 mod rules;
 mod schemas;
 
-pub use create::Insertion;
-pub use rules::{late_duplicate, values_at};
+pub use idempotency::{IdempotencyError, InFlight};
+pub use insertion::Insertion;
+pub use rules::{late_duplicate, may_need_vacancies, values_at};
 
 use std::borrow::Cow;
 

@@ -53,29 +53,46 @@ impl PayloadError {
     }
 }
 
-/// The body as JSON; a form is an object of strings (REQ-07).
-pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value, ApiError> {
+/// A body as it came.
+pub struct Body {
+    pub bytes: web::Bytes,
+    form: bool,
+}
+
+/// All of the body, if it is of a type that can be read.
+pub async fn body(context: &Context<'_>, payload: web::Payload) -> Result<Body, ApiError> {
     let settings = &context.app.domain.settings;
     let kind = content_type(context.request);
     let json = settings.json_request_content_types.iter().any(|known| kind.eq_ignore_ascii_case(known));
-    let form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let form = !json && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     if !json && !form {
         return Err(PayloadError::ContentType.into());
     }
-    let body = bytes(context.request, payload, context.app.limits.body).await?;
-    if json {
-        return Ok(parse_json(&body).map_err(PayloadError::from)?);
+    Ok(Body { bytes: bytes(context.request, payload, context.app.limits.body).await?, form })
+}
+
+impl Body {
+    /// As JSON; a form is an object of strings (REQ-07).
+    pub fn value(&self, context: &Context<'_>) -> Result<Value, ApiError> {
+        if !self.form {
+            return Ok(parse_json(&self.bytes).map_err(PayloadError::from)?);
+        }
+        let fields = fields(&self.bytes, context.app.domain.settings.auto_collapse_multi_keys)?;
+        // D-004: a token in the form beside the one in the header.
+        if context.caller.token.is_some() && fields.contains_key("access_token") {
+            return Err(AuthError::Malformed("the token was sent twice").into());
+        }
+        Ok(Value::Object(fields))
     }
-    let fields = fields(&body, settings.auto_collapse_multi_keys)?;
-    // D-004: a token in the form beside the one in the header.
-    if context.caller.token.is_some() && fields.contains_key("access_token") {
-        return Err(AuthError::Malformed("the token was sent twice").into());
-    }
-    Ok(Value::Object(fields))
+}
+
+/// The body of an edit.
+pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value, ApiError> {
+    unwrap_text(body(context, payload).await?.value(context)?).map_err(ApiError::from)
 }
 
 /// REQ-09: an edit may also be a JSON text within a JSON string.
-pub fn unwrap_text(value: Value) -> Result<Value, PayloadError> {
+fn unwrap_text(value: Value) -> Result<Value, PayloadError> {
     match value {
         Value::String(text) => Ok(parse_json(text.as_bytes())?),
         value => Ok(value),

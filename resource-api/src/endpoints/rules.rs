@@ -8,9 +8,10 @@ use bson::{Bson, Document};
 use crate::app::App;
 use crate::auth::{AuthError, Caller, Owner};
 use crate::domain::validate::{Issues, Lookup, UniqueWithin, Validation};
-use crate::domain::{Index, Resource, python_text};
+use crate::domain::{AllowUnknown, Field, Index, Resource, Rule, Schema, python_text};
 use crate::error::ApiError;
 use crate::query::{Filter, Find, Test, compare};
+use crate::store::Write;
 
 /// Values in one query at most.
 const VALUES: usize = 1000;
@@ -31,9 +32,24 @@ pub struct Questions<'a> {
     pub original: Option<&'a Document>,
 }
 
+/// A document as it is to be stored, and what must still be so when it is.
+#[derive(Debug, Default)]
+pub struct Settled {
+    pub document: Document,
+    /// Its values that have to be the only ones, though no index sees to it.
+    pub vacancies: Vec<Vacancy>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Vacancy {
+    path: String,
+    value: Bson,
+    within: UniqueWithin,
+}
+
 impl Questions<'_> {
     /// Each document as it is to be stored, or what is wrong with it.
-    pub async fn settle(&self, validations: Vec<Validation>) -> Result<Vec<Result<Document, Issues>>, ApiError> {
+    pub async fn settle(&self, validations: Vec<Validation>) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
         let mut asked: HashMap<Kind, Vec<Bson>> = HashMap::new();
         for lookup in validations.iter().flat_map(Validation::lookups) {
             let (kind, value) = split(lookup);
@@ -65,7 +81,9 @@ impl Questions<'_> {
                     stored == matches!(lookup, Lookup::Unique { .. })
                 })
                 .collect();
-            validation.finish(&failed)
+            let vacant = validation.lookups().iter().zip(&failed).filter(|(_, failed)| !**failed);
+            let vacancies = vacant.filter_map(|(lookup, _)| self.vacancy(lookup)).collect();
+            validation.finish(&failed).map(|document| Settled { document, vacancies })
         };
         Ok(validations.into_iter().map(settle).collect())
     }
@@ -111,17 +129,42 @@ impl Questions<'_> {
     }
 
     fn unique(&self, path: &str, within: UniqueWithin, values: &[Bson]) -> Filter {
+        Filter::one_of(path, values.iter().cloned()).and(self.among(within))
+    }
+
+    /// The other documents among which a value must be the only one.
+    fn among(&self, within: UniqueWithin) -> Filter {
         let (resource, caller) = (self.resource, self.caller);
-        let filter = Filter::one_of(path, values.iter().cloned());
         let filter = match (within, &caller.owner) {
-            (UniqueWithin::Owner, Some(owner)) => filter.and(owner.filter()),
-            (UniqueWithin::Resource, _) => filter.and(resource.datasource.filter.clone()),
-            _ => filter,
+            (UniqueWithin::Owner, Some(owner)) => owner.filter(),
+            (UniqueWithin::Resource, _) => resource.datasource.filter.clone(),
+            _ => Filter::All,
         };
         match self.original.and_then(|original| original.get(&resource.id_field)) {
             Some(id) => filter.and(Filter::field(&resource.id_field, Test::Ne(id.clone()))),
             None => filter,
         }
+    }
+
+    /// What the commit has to look at again, as nothing else would: an index says nothing about lists as a whole, about
+    /// null, which is also the value of what is missing, and about parts of a collection.
+    fn vacancy(&self, lookup: &Lookup) -> Option<Vacancy> {
+        let Lookup::Unique { path, value, within } = lookup else { return None };
+        let owner = match within {
+            UniqueWithin::Owner => self.caller.owner.as_ref().map(|owner| owner.field.as_str()),
+            _ => None,
+        };
+        let enforced = !matches!(value, Bson::Null | Bson::Array(_))
+            && *within != UniqueWithin::Resource
+            && self.resource.indexes.iter().any(|index| index.keeps_apart(path, owner));
+        (!enforced).then(|| Vacancy { path: path.clone(), value: value.clone(), within: *within })
+    }
+
+    /// The write that fails unless the value is still free.
+    pub fn still_vacant(&self, vacancy: &Vacancy) -> Write {
+        let Vacancy { path, value, within } = vacancy.clone();
+        let source = self.resource.datasource.source.clone();
+        Write::Vacant { source, path, value, filter: self.among(within) }
     }
 
     /// VAL-45: an edit refers only to what its caller sees.
@@ -140,6 +183,40 @@ fn split(lookup: &Lookup) -> (Kind, &Bson) {
             (Kind::Relation { resource: resource.clone(), field: field.clone() }, value)
         }
     }
+}
+
+impl Vacancy {
+    pub fn issues(&self) -> Issues {
+        Issues::at(&self.path, &format!("value '{}' is not unique", python_text::str(&self.value)))
+    }
+}
+
+/// Whether a document of the resource may need a vacancy: then a lost race is decided by a second look.
+pub fn may_need_vacancies(resource: &Resource) -> bool {
+    needs_vacancies(&resource.schema, true)
+}
+
+/// `plain`: an index reaches these fields.
+fn needs_vacancies(schema: &Schema, plain: bool) -> bool {
+    schema.values().any(|field| field_needs_vacancies(field, plain))
+}
+
+fn field_needs_vacancies(field: &Field, plain: bool) -> bool {
+    field.rules.iter().any(|rule| match rule {
+        Rule::Unique => !plain || field.nullable() || field.may_be_list(),
+        Rule::UniqueToUser | Rule::UniqueWithinResource => true,
+        Rule::Fields(fields) => needs_vacancies(fields, plain),
+        Rule::Elements(element) => field_needs_vacancies(element, plain),
+        Rule::Items(fields)
+        | Rule::AnyOf(fields)
+        | Rule::AllOf(fields)
+        | Rule::OneOf(fields)
+        | Rule::NoneOf(fields) => fields.iter().any(|field| field_needs_vacancies(field, false)),
+        Rule::KeysRules(field) | Rule::ValuesRules(field) | Rule::AllowUnknown(AllowUnknown::Rules(field)) => {
+            field_needs_vacancies(field, false)
+        }
+        _ => false,
+    })
 }
 
 /// The issue of a value that somebody else stored after it was looked for, where a rule of the schema makes it unique.

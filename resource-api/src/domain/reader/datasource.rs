@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::resource::Context;
 use super::section::Section;
-use crate::domain::{Datasource, FieldType, Index, IndexDirection, Rule, Schema};
+use crate::domain::{Datasource, IDEMPOTENCY, Index, IndexDirection, Rule, Schema};
 use crate::query::{Direction, Filter, Sort};
 
 /// The `datasource` of a resource.
@@ -38,6 +38,9 @@ pub fn read(
     let source = inner.text("source", key);
     if source.is_empty() || source.contains(['$', '\0']) {
         inner.fault("source", "is no name for a collection");
+    }
+    if source == IDEMPOTENCY {
+        inner.fault("source", "is a collection of the service itself");
     }
     let datasource = Datasource { source, filter: filter(&inner), projection, default_sort: default_sort(&inner) };
     inner.finish();
@@ -166,7 +169,7 @@ fn unique_rules(schema: &Schema, above: &str, auth_field: Option<&str>, indexes:
 }
 
 fn unique_rule(field: &crate::domain::Field, path: &str, auth_field: Option<&str>, indexes: &mut Vec<Index>) {
-    if field.is(FieldType::List) || path == "_id" {
+    if field.may_be_list() || path == "_id" {
         return;
     }
     let mut add = |owner: Option<&str>| {

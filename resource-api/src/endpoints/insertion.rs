@@ -1,0 +1,161 @@
+//! Documents on their way into a resource: checked, completed, stored together or not at all.
+
+use bson::oid::ObjectId;
+use bson::raw::RawDocumentBuf;
+use bson::{Bson, DateTime, Document};
+use serde_json::Value;
+use shared::clock;
+use shared::store::StoreError;
+
+use super::rules::{Questions, Settled, late_duplicate};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::domain::validate::{Circumstances, Issues, Mode, validate};
+use crate::domain::{Resource, convert};
+use crate::error::ApiError;
+use crate::etag::etag;
+use crate::store::{Outcome, Write};
+
+/// Documents on their way into a resource.
+pub struct Insertion<'a> {
+    pub app: &'a App,
+    pub resource: &'a Resource,
+    pub caller: &'a Caller,
+    /// Fields that the URL decides.
+    pub forced: Document,
+}
+
+impl Insertion<'_> {
+    /// POST-08: each document as it will be stored, or what is wrong with it.
+    pub async fn check(&self, values: Vec<Value>) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
+        let settings = &self.app.domain.settings;
+        let now = DateTime::from_millis(clock::now().saturating_mul(1000));
+        let convert = |value| {
+            // ERR-05.
+            convert::document(value, self.resource, settings)
+                .map_err(|error| Issues::single("validation exception", &error.to_string()))
+        };
+        let checked = self.settle(values.into_iter().map(convert).collect(), now).await?;
+        let complete = |settled: Settled| Settled { document: self.complete(settled.document, now), ..settled };
+        Ok(checked.into_iter().map(|checked| checked.map(complete)).collect())
+    }
+
+    /// Each document in its normal form, or what is wrong with it; what is wrong already stays so.
+    pub async fn validate(
+        &self,
+        documents: Vec<Result<Document, Issues>>,
+        now: DateTime,
+    ) -> Result<Vec<Result<Document, Issues>>, ApiError> {
+        let settled = self.settle(documents, now).await?;
+        Ok(settled.into_iter().map(|settled| settled.map(|settled| settled.document)).collect())
+    }
+
+    async fn settle(
+        &self,
+        documents: Vec<Result<Document, Issues>>,
+        now: DateTime,
+    ) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
+        let circumstances = Circumstances {
+            resource: self.resource,
+            settings: &self.app.domain.settings,
+            mode: Mode::Insert,
+            subject: self.caller.token.as_ref().map(|token| token.subject.as_str()),
+            now,
+        };
+        let mut refused = Vec::with_capacity(documents.len());
+        let mut validations = Vec::with_capacity(documents.len());
+        for document in documents {
+            match document {
+                Ok(mut document) => {
+                    document.extend(self.forced.clone());
+                    validations.push(validate(document, &circumstances));
+                    refused.push(None);
+                }
+                Err(issues) => refused.push(Some(issues)),
+            }
+        }
+        let mut settled = self.questions().settle(validations).await?.into_iter();
+        let mut next = || settled.next().unwrap_or_else(|| Err(Issues::default()));
+        Ok(refused.into_iter().map(|issues| issues.map_or_else(&mut next, Err)).collect())
+    }
+
+    /// Dates, owner, ETag and id (POST-07, POST-09, URRA-01, ETAG-03).
+    fn complete(&self, mut document: Document, now: DateTime) -> Document {
+        let settings = &self.app.domain.settings;
+        let names = &settings.names;
+        document.insert(&names.last_updated, now);
+        document.insert(&names.date_created, now);
+        if let Some(owner) = &self.caller.owner {
+            document.insert(&owner.field, owner.value.clone());
+        }
+        if settings.if_match {
+            let digest = etag(&document, &self.resource.etag_ignore_fields);
+            document.insert(&names.etag, digest);
+        }
+        let id = document.remove("_id").unwrap_or_else(|| Bson::ObjectId(ObjectId::new()));
+        let mut complete = Document::new();
+        complete.insert("_id", id);
+        complete.extend(document);
+        complete
+    }
+
+    /// All or nothing (decisions 18), with `more` in the same commit. `stored` are the documents once more, as bytes.
+    pub async fn store(
+        &self,
+        documents: Vec<Settled>,
+        stored: &[RawDocumentBuf],
+        more: Vec<Write>,
+    ) -> Result<Stored, ApiError> {
+        let source = &self.resource.datasource.source;
+        let questions = self.questions();
+        let mut writes = Vec::with_capacity(documents.len() + more.len());
+        // By write, which document it is about.
+        let mut about = Vec::with_capacity(documents.len());
+        let mut vacancies = Vec::new();
+        for (number, Settled { document, vacancies: wanted }) in documents.into_iter().enumerate() {
+            for vacancy in wanted {
+                writes.push(questions.still_vacant(&vacancy));
+                vacancies.push((about.len(), vacancy));
+                about.push(number);
+            }
+            writes.push(Write::Insert { source: source.clone(), document });
+            about.push(number);
+        }
+        writes.extend(more);
+        let (index, field) = match self.app.documents.commit(writes).await? {
+            Outcome::Done(_) => return Ok(Stored::Done),
+            Outcome::Conflict { index, .. } if index >= about.len() => return Ok(Stored::Refused),
+            Outcome::Conflict { index, field } => (index, field),
+            Outcome::Changed { .. } | Outcome::Missing { .. } => {
+                return Err(StoreError::Corrupt("an insert was refused for a state it has none of".to_owned()).into());
+            }
+        };
+        if let Some((_, vacancy)) = vacancies.iter().find(|(write, _)| *write == index) {
+            return Ok(Stored::Taken(self.issues_of(about[index], vacancy.issues(), stored.len())));
+        }
+        let document = Document::try_from(&stored[about[index]])?;
+        match late_duplicate(self.resource, &field, &document) {
+            Some(issues) => Err(self.issues_of(about[index], issues, stored.len())),
+            None => Err(ApiError::Duplicate(field)),
+        }
+    }
+
+    fn issues_of(&self, number: usize, issues: Issues, documents: usize) -> ApiError {
+        let mut all = vec![None; documents];
+        all[number] = Some(issues);
+        ApiError::NotInserted(all)
+    }
+
+    fn questions(&self) -> Questions<'_> {
+        Questions { app: self.app, resource: self.resource, caller: self.caller, original: None }
+    }
+}
+
+/// What became of documents that were all right.
+pub enum Stored {
+    Done,
+    /// Nothing is stored: a value that was free when it was looked for is taken. Another look may tell more than this error.
+    Taken(ApiError),
+    /// Nothing is stored: one of the further writes was refused.
+    Refused,
+}
