@@ -12,12 +12,15 @@
 mod bare;
 mod cities;
 mod connection;
+mod crowd;
 mod load;
 mod process;
 mod rows;
+mod slow_sync;
 mod stage;
 mod table;
 mod whole;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -31,7 +34,7 @@ use connection::Connection;
 use load::{Throughput, closed_loop, open_loop};
 use process::Server;
 use rows::Row;
-use stage::{Running, Stage, Transport};
+use stage::{Running, Stage, Transport, introspection_request, token_request};
 use table::{Line, Table};
 
 /// Whatever stops a run; it is shown and that is all.
@@ -54,6 +57,9 @@ enum Part {
     /// Serve one fixed answer: what targets are compared with.
     #[command(hide = true)]
     Bare(bare::Options),
+    /// Make the writes of machine tokens without a server.
+    #[command(hide = true)]
+    Writer(writer::Options),
 }
 
 #[derive(clap::Args)]
@@ -73,6 +79,12 @@ struct Options {
     /// Documents for the large collection, a JSON document a line (GeoNames' cities500, say); made ones when not given.
     #[arg(long)]
     cities: Option<PathBuf>,
+    /// Rows alone: nothing of what follows the table.
+    #[arg(long)]
+    only_rows: bool,
+    /// Live tokens among which introspection finds its own.
+    #[arg(long, default_value_t = 100_000)]
+    tokens: u64,
     /// Leave the three-in-one process out.
     #[arg(long)]
     no_whole: bool,
@@ -82,6 +94,7 @@ fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let result = match command_line.part {
         Some(Part::Bare(options)) => actix_rt::System::new().block_on(bare::serve(options)),
+        Some(Part::Writer(options)) => actix_rt::System::new().block_on(writer::write(options)),
         None => actix_rt::System::new().block_on(measure(command_line.options)),
     };
     match result {
@@ -104,20 +117,48 @@ async fn measure(options: Options) -> Result<(), Fault> {
         let running = stage.start(*transport).await?;
         if !std::mem::replace(&mut filled, true) {
             eprintln!("filling the collections");
+            if rows.contains(&Row::Introspection) {
+                eprintln!("issuing {} tokens", options.tokens);
+                running.issue(options.tokens).await?;
+            }
             running.fill(&options.cities.as_deref().map_or_else(|| Ok(Cities::made()), Cities::read)?).await?;
         }
         for row in rows {
             eprintln!("{} over {transport:?}", row.title());
             table.add(measure_row(*row, *transport, &stage, &running, folder.path(), &options).await?);
         }
+        if *transport == Transport::Plain && !options.only_rows {
+            let time = Duration::from_secs_f64(options.seconds.max(10.0));
+            eprintln!("introspection while a crowd signs in");
+            table.crowd(&crowd::measure(&running, &introspection_request(&running.token), time).await?);
+            eprintln!("tokens against their writes alone");
+            table.writer(&against_the_writer(&stage, &running, &options).await?);
+        }
         running.stop()?;
     }
-    if !options.no_whole {
+    if !options.only_rows {
+        eprintln!("writes per commit under a slow sync");
+        table.slow_sync(&slow_sync::measure(&stage, Duration::from_secs_f64(options.seconds)).await?);
+    }
+    if !options.no_whole && !options.only_rows {
         eprintln!("the three services in one process");
         let folder = tempfile::tempdir()?;
         table.whole(&whole::measure(folder.path()).await?);
     }
     table.publish()
+}
+
+/// Machine tokens a second, and writes a second without a server, in turns.
+async fn against_the_writer(stage: &Stage, running: &Running, options: &Options) -> Result<Vec<(f64, f64)>, Fault> {
+    let mut turns = Vec::new();
+    for _ in 0..options.rounds {
+        let time = Duration::from_secs_f64(options.seconds);
+        let tokens = closed_loop(&running.auth, &token_request(), running.auth_id, time).await?.rate;
+        let mut writer = Command::new(std::env::current_exe()?);
+        writer.arg("writer").arg("--file").arg(stage.auth_file()).arg("--seconds").arg(options.seconds.to_string());
+        turns.push((tokens, process::run(&mut writer)?.trim().parse()?));
+    }
+    Ok(turns)
 }
 
 async fn measure_row(

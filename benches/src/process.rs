@@ -21,6 +21,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Memory it holds, in KiB.
     pub resident: u64,
+    /// The most it ever held, in KiB.
+    pub peak: u64,
 }
 
 impl Usage {
@@ -32,9 +34,12 @@ impl Usage {
             |number: usize| fields.get(number - 3).ok_or("stat is too short")?.parse::<u64>().map_err(Fault::from);
         let ticks = field(14)? + field(15)?;
         let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-        let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-        Ok(Self { cpu: Duration::from_millis(ticks * 1000 / TICKS), resident: resident.unwrap_or_default() })
+        let memory = |name: &str| -> u64 {
+            let value = |line: &str| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok();
+            status.lines().find_map(value).unwrap_or_default()
+        };
+        let cpu = Duration::from_millis(ticks * 1000 / TICKS);
+        Ok(Self { cpu, resident: memory("VmRSS:"), peak: memory("VmHWM:") })
     }
 }
 
@@ -100,6 +105,14 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// The same for a program that runs under a tracer: its children are asked, and the tracer ends with them.
+    pub fn stop_traced(mut self) -> Result<(), Fault> {
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.child.id()))?;
+        run(Command::new("kill").args(children.split_whitespace()))?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Asks it to stop (SIGTERM) and waits.

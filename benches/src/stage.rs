@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use futures_util::future::try_join_all;
 use openssl::base64::encode_block;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::Fault;
 use crate::bare::WORKERS;
 use crate::cities::Cities;
 use crate::connection::{Connection, Target, trusting};
-use crate::load::Request;
+use crate::load::{CONNECTIONS, Request};
 use crate::process::{Server, binary, free_address, run};
 
 /// What tokens are for, whatever the address of the moment.
@@ -66,8 +67,7 @@ impl Stage {
         let auth_config = self.write_auth_config(transport, auth_address)?;
         let api_config = self.write_api_config(transport, api_address, auth_address)?;
         let serve = |name: &str, config: &Path| {
-            let log = self.folder.join(format!("{name}.log"));
-            Server::start(Command::new(binary(name)?).args(["serve", "--config"]).arg(config), &log)
+            Server::start(Command::new(binary(name)?).args(["serve", "--config"]).arg(config), &self.log(name))
         };
         let tls = match transport {
             Transport::Plain => None,
@@ -106,12 +106,31 @@ impl Stage {
 
     fn write_auth_config(&self, transport: Transport, listen: SocketAddr) -> Result<PathBuf, Fault> {
         let text = format!(
-            "issuer = {:?}\ndefault_resource = {RESOURCE:?}\nstore = \"sqlite:{}\"\ndev = true\n{}\n[lifetimes]\naccess = 86400\n",
+            "issuer = {:?}\ndefault_resource = {RESOURCE:?}\nstore = \"sqlite:{}\"\ndev = true\n{}trusted_proxies = [\"127.0.0.1\"]\n\
+             [lifetimes]\naccess = 86400\n",
             origin(transport, listen),
-            self.folder.join("auth.db").display(),
+            self.auth_file().display(),
             self.server_section(transport, listen),
         );
         self.write("auth.toml", &text)
+    }
+
+    /// A configuration of the auth-server over plain http, where it listens, and where its metrics are.
+    pub fn metered_auth(&self) -> Result<(PathBuf, Target, Target), Fault> {
+        let (auth, metrics) = (free_address()?, free_address()?);
+        let config = self.write_auth_config(Transport::Plain, auth)?;
+        let text = std::fs::read_to_string(&config)? + &format!("[metrics]\nlisten = \"{metrics}\"\n");
+        let at = |address| Target { address, tls: None };
+        Ok((self.write("metered-auth.toml", &text)?, at(auth), at(metrics)))
+    }
+
+    /// The auth-server's store.
+    pub fn auth_file(&self) -> PathBuf {
+        self.folder.join("auth.db")
+    }
+
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
     }
 
     fn write_api_config(&self, transport: Transport, listen: SocketAddr, auth: SocketAddr) -> Result<PathBuf, Fault> {
@@ -147,6 +166,19 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    /// Issues so many tokens, which live for as long as a run takes.
+    pub async fn issue(&self, tokens: u64) -> Result<(), Fault> {
+        let share = tokens.div_ceil(u64::from(CONNECTIONS));
+        let connections = (0..CONNECTIONS).map(async |_| {
+            let mut connection = Connection::open(&self.auth).await?;
+            for _ in 0..share {
+                token_request().once(&mut connection).await?;
+            }
+            Ok::<(), Fault>(())
+        });
+        try_join_all(connections).await.map(drop)
     }
 
     pub fn bearer(&self) -> String {

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::Fault;
+use crate::crowd::{Crowd, RATE};
 use crate::load::{Latency, Throughput};
+use crate::slow_sync::SlowSync;
 use crate::stage::Transport;
 use crate::whole::Whole;
 
@@ -86,6 +88,41 @@ impl Table {
             milliseconds(latency.median),
             milliseconds(latency.p99),
             milliseconds(latency.p999),
+        ));
+    }
+
+    pub fn crowd(&mut self, crowd: &Crowd) {
+        let Crowd { latency, sign_ins, resident } = crowd;
+        let answers: Vec<String> = sign_ins.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+        self.write(format_args!(
+            "\n{RATE} introspections/s while 50 browsers try passwords: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms; sign-ins: {}; \
+             the auth-server held {:.0} MiB at most.",
+            latency.median.as_secs_f64() * 1000.0,
+            latency.p99.as_secs_f64() * 1000.0,
+            latency.p999.as_secs_f64() * 1000.0,
+            answers.join(", "),
+            *resident as f64 / 1024.0,
+        ));
+    }
+
+    /// Turns of tokens a second and of writes a second.
+    pub fn writer(&mut self, turns: &[(f64, f64)]) {
+        let ratios = sorted(turns.iter().map(|(tokens, writes)| tokens / writes));
+        let middle = |values: Vec<f64>| values[values.len() / 2];
+        self.write(format_args!(
+            "\nclient_credentials: {:.0} tokens/s; 32 callers make {:.0} of their writes/s without a server, on the same file: {:.2} ({:.2} to {:.2}).",
+            middle(sorted(turns.iter().map(|turn| turn.0))),
+            middle(sorted(turns.iter().map(|turn| turn.1))),
+            ratios[ratios.len() / 2],
+            ratios[0],
+            ratios[ratios.len() - 1],
+        ));
+    }
+
+    pub fn slow_sync(&mut self, measured: &SlowSync) {
+        self.write(format_args!(
+            "\nWith 2 ms more for each sync: {:.0} tokens/s, {:.1} writes in a commit (one by one they would be {:.0}/s at most).",
+            measured.rate, measured.writes_per_commit, measured.alone,
         ));
     }
 
