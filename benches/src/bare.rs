@@ -31,10 +31,6 @@ impl Canned {
             headers.filter(|(name, _)| !own.contains(name)).map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Self { status, headers: headers.collect(), body: String::from_utf8(body.to_vec())? })
     }
-
-    pub fn length(&self) -> usize {
-        self.body.len()
-    }
 }
 
 #[derive(clap::Args)]

@@ -1,5 +1,7 @@
 //! The documents of the list rows: real ones from a file, or made ones of the same shape and size.
 
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -12,6 +14,7 @@ pub const COUNTRY: &str = "MK";
 pub const MATCHES: usize = 200;
 const FEW: usize = 10_000;
 const ALL: usize = 135_233;
+const MILLION: usize = 1_000_000;
 
 /// Documents as JSON texts.
 pub struct Cities {
@@ -27,6 +30,9 @@ impl Cities {
         for (number, line) in text.lines().enumerate() {
             let document: Value =
                 serde_json::from_str(line).map_err(|error| format!("{}:{}: {error}", file.display(), number + 1))?;
+            if !line.starts_with("{\"geonameid\":") {
+                return Err(format!("{}:{}: its number must come first", file.display(), number + 1).into());
+            }
             let part = if document["country"] == COUNTRY { &mut wanted } else { &mut others };
             part.push(line.to_owned());
         }
@@ -68,12 +74,41 @@ impl Cities {
         Self { wanted: wanted.collect(), others: others.collect() }
     }
 
-    pub fn few(&self) -> Vec<&str> {
-        self.mixed(FEW)
+    pub fn write_few(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.mixed(FEW).into_iter().try_for_each(|text| writeln!(out, "{text}"))
     }
 
-    pub fn all(&self) -> Vec<&str> {
-        self.mixed(self.wanted.len() + self.others.len())
+    pub fn write_all(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.mixed(self.wanted.len() + self.others.len()).into_iter().try_for_each(|text| writeln!(out, "{text}"))
+    }
+
+    /// The others again and again under new numbers, the wanted ones evenly among them.
+    pub fn write_million(&self, out: &mut dyn Write) -> io::Result<()> {
+        let gap = MILLION / self.wanted.len();
+        for number in 0..MILLION {
+            if number.is_multiple_of(gap) {
+                writeln!(out, "{}", self.wanted[number / gap])?;
+                continue;
+            }
+            let text = &self.others[number % self.others.len()];
+            let rest = text.split_once(',').map_or("", |(_, rest)| rest);
+            writeln!(out, "{{\"geonameid\":{},{rest}", 100_000_000 + number)?;
+        }
+        Ok(())
+    }
+
+    /// Each country that a document names.
+    pub fn write_countries(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut codes = BTreeSet::from([COUNTRY.to_owned()]);
+        for text in &self.others {
+            let code = text.split_once("\"country\":\"").and_then(|(_, rest)| rest.get(..2));
+            codes.extend(code.map(str::to_owned));
+        }
+        for (number, iso) in codes.into_iter().enumerate() {
+            let country = json!({ "iso": iso, "name": format!("The country {iso}"), "population": number * 10_007, "languages": ["en", "de"] });
+            writeln!(out, "{country}")?;
+        }
+        Ok(())
     }
 
     /// The wanted ones evenly among the first of the others: they must not lie side by side in the store.
@@ -88,17 +123,25 @@ impl Cities {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn both_collections_hold_the_same_200_matches() {
         let cities = Cities::numbered(2 * FEW);
-        let matches = |documents: Vec<&str>| {
-            let wanted = format!("\"country\":\"{COUNTRY}\"");
-            documents.into_iter().filter(|text| text.contains(&wanted)).map(str::to_owned).collect::<Vec<_>>()
+        let written = |write: &dyn Fn(&mut dyn Write) -> io::Result<()>| {
+            let mut out = Vec::new();
+            write(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
         };
-        assert_eq!((cities.few().len(), cities.all().len()), (FEW, 2 * FEW));
-        assert_eq!(matches(cities.few()), matches(cities.all()));
-        assert_eq!(matches(cities.few()).len(), MATCHES);
+        let few = written(&|out| cities.write_few(out));
+        let all = written(&|out| cities.write_all(out));
+        let matches = |text: &str| {
+            let wanted = format!("\"country\":\"{COUNTRY}\"");
+            text.lines().filter(|text| text.contains(&wanted)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!((few.lines().count(), all.lines().count()), (FEW, 2 * FEW));
+        assert_eq!(matches(&few), matches(&all));
+        assert_eq!(matches(&few).len(), MATCHES);
     }
 }

@@ -14,7 +14,7 @@ use crate::process::Usage;
 pub const CONNECTIONS: u32 = 32;
 /// Requests before the measured ones: connections open, caches fill.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Stands in a request's bytes where each request has a number of its own.
+/// Stands in a request's bytes where each request, or each document of it, has a number of its own.
 pub const SERIAL: &str = "{__serial}";
 /// Numbers have the mark's length, so that every request has the same.
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1_000_000_000);
@@ -23,8 +23,8 @@ static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1_000_000_000);
 #[derive(Clone)]
 pub struct Request {
     bytes: Arc<[u8]>,
-    /// Where the number of the request goes.
-    serial: Option<usize>,
+    /// Where numbers go, each one of its own.
+    serials: Arc<[usize]>,
     pub status: u16,
 }
 
@@ -39,7 +39,8 @@ impl Request {
         }
         text += "\r\n";
         text += body;
-        Self { serial: text.find(SERIAL), bytes: text.into_bytes().into(), status }
+        let serials = text.match_indices(SERIAL).map(|(at, _)| at).collect();
+        Self { serials, bytes: text.into_bytes().into(), status }
     }
 
     pub fn reads_body(&self) -> bool {
@@ -60,13 +61,18 @@ impl Request {
     }
 
     fn number(&self, bytes: &mut [u8]) {
-        if let Some(at) = self.serial {
-            let mut number = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
-            for digit in bytes[at..at + SERIAL.len()].iter_mut().rev() {
-                *digit = b'0' + (number % 10) as u8;
-                number /= 10;
-            }
+        for at in self.serials.iter().copied() {
+            write_serial(&mut bytes[at..at + SERIAL.len()]);
         }
+    }
+}
+
+/// The next number in the place of a mark.
+pub fn write_serial(mark: &mut [u8]) {
+    let mut number = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
+    for digit in mark.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 

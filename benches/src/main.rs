@@ -3,7 +3,8 @@
 //! The services run as release binaries in processes of their own, with two workers, the default log level and the access
 //! log on (into files); this process makes the load over 32 keep-alive connections. For each row the target and the bare
 //! handler take turns five times; the median of the five ratios counts, and their spread is shown. Beside requests a second
-//! stand the server's processor time for each, and waiting times under an open loop at a stated rate. The rows run over
+//! stand the server's processor time for each, and waiting times under an open loop at a stated rate. Some rows stand beside
+//! another request, or beside callers of the store, instead of the bare handler. The rows run over
 //! plain http and over TLS. At the end, the three services in one process: time to ready and memory of a second start.
 //!
 //! All of it shares one machine, so absolute numbers are the machine's; the ratios are what can be compared.
@@ -13,6 +14,7 @@ mod bare;
 mod cities;
 mod connection;
 mod crowd;
+mod inserts;
 mod load;
 mod process;
 mod rows;
@@ -33,7 +35,7 @@ use cities::Cities;
 use connection::Connection;
 use load::{Throughput, closed_loop, open_loop};
 use process::Server;
-use rows::Row;
+use rows::{Beside, Prepared, Row};
 use stage::{Running, Stage, Transport, introspection_request, token_request};
 use table::{Line, Table};
 
@@ -60,6 +62,9 @@ enum Part {
     /// Make the writes of machine tokens without a server.
     #[command(hide = true)]
     Writer(writer::Options),
+    /// Put documents into a store: what POST is compared with.
+    #[command(hide = true)]
+    Inserts(inserts::Options),
 }
 
 #[derive(clap::Args)]
@@ -85,6 +90,9 @@ struct Options {
     /// Live tokens among which introspection finds its own.
     #[arg(long, default_value_t = 100_000)]
     tokens: u64,
+    /// Leave the collection of a million documents empty.
+    #[arg(long)]
+    no_million: bool,
     /// Leave the three-in-one process out.
     #[arg(long)]
     no_whole: bool,
@@ -95,6 +103,7 @@ fn main() -> ExitCode {
     let result = match command_line.part {
         Some(Part::Bare(options)) => actix_rt::System::new().block_on(bare::serve(options)),
         Some(Part::Writer(options)) => actix_rt::System::new().block_on(writer::write(options)),
+        Some(Part::Inserts(options)) => actix_rt::System::new().block_on(inserts::write(options)),
         None => actix_rt::System::new().block_on(measure(command_line.options)),
     };
     match result {
@@ -112,16 +121,16 @@ async fn measure(options: Options) -> Result<(), Fault> {
     let folder = tempfile::tempdir()?;
     let stage = Stage::new(folder.path())?;
     let mut table = Table::new(options.rounds, options.seconds);
-    let mut filled = false;
+    eprintln!("filling the collections");
+    let cities = options.cities.as_deref().map_or_else(|| Ok(Cities::made()), Cities::read)?;
+    stage.fill(&cities, options.no_million)?;
+    drop(cities);
+    let mut issued = false;
     for transport in transports {
         let running = stage.start(*transport).await?;
-        if !std::mem::replace(&mut filled, true) {
-            eprintln!("filling the collections");
-            if rows.contains(&Row::Introspection) {
-                eprintln!("issuing {} tokens", options.tokens);
-                running.issue(options.tokens).await?;
-            }
-            running.fill(&options.cities.as_deref().map_or_else(|| Ok(Cities::made()), Cities::read)?).await?;
+        if !std::mem::replace(&mut issued, true) && rows.contains(&Row::Introspection) {
+            eprintln!("issuing {} tokens", options.tokens);
+            running.issue(options.tokens).await?;
         }
         for row in rows {
             eprintln!("{} over {transport:?}", row.title());
@@ -170,8 +179,40 @@ async fn measure_row(
     options: &Options,
 ) -> Result<Line, Fault> {
     let prepared = row.prepare(running).await?;
+    let time = Duration::from_secs_f64(options.seconds);
     let (head, body) = prepared.request.once(&mut Connection::open(&prepared.target).await?).await?;
-    let canned = Canned::new(prepared.request.status, &head, &body)?;
+    let mut turns: Vec<(Throughput, Throughput)> = Vec::new();
+    match &prepared.beside {
+        Beside::Request(other) => {
+            for _ in 0..options.rounds {
+                let target = closed_loop(&prepared.target, &prepared.request, prepared.server, time).await?;
+                turns.push((target, closed_loop(&prepared.target, other, prepared.server, time).await?));
+            }
+        }
+        Beside::Writer => {
+            for round in 0..options.rounds {
+                let target = closed_loop(&prepared.target, &prepared.request, prepared.server, time).await?;
+                turns.push((target, inserts::measure(stage, round, options.seconds)?));
+            }
+        }
+        Beside::Bare => {
+            turns = beside_bare(&prepared, &head, &body, transport, stage, folder, options).await?;
+        }
+    }
+    let latency = open_loop(&prepared.target, &prepared.request, prepared.rate, time).await?;
+    Ok(Line::new(row, transport, body.len(), &turns, latency))
+}
+
+async fn beside_bare(
+    prepared: &Prepared,
+    head: &str,
+    body: &[u8],
+    transport: Transport,
+    stage: &Stage,
+    folder: &Path,
+    options: &Options,
+) -> Result<Vec<(Throughput, Throughput)>, Fault> {
+    let canned = Canned::new(prepared.request.status, head, body)?;
     let answer = folder.join("answer.json");
     std::fs::write(&answer, serde_json::to_vec(&canned)?)?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -184,12 +225,11 @@ async fn measure_row(
     let bare_target = connection::Target { address, tls: prepared.target.tls.clone() };
 
     let time = Duration::from_secs_f64(options.seconds);
-    let mut turns: Vec<(Throughput, Throughput)> = Vec::new();
+    let mut turns = Vec::new();
     for _ in 0..options.rounds {
         let target = closed_loop(&prepared.target, &prepared.request, prepared.server, time).await?;
         let bare = closed_loop(&bare_target, &prepared.request, bare_server.id(), time).await?;
         turns.push((target, bare));
     }
-    let latency = open_loop(&prepared.target, &prepared.request, prepared.rate, time).await?;
-    Ok(Line::new(row.title(), transport, canned.length(), &turns, latency))
+    Ok(turns)
 }

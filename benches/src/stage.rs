@@ -1,8 +1,9 @@
-//! What is measured: auth-server and resource-api as their release binaries, with documents in three collections.
+//! What is measured: auth-server and resource-api as their release binaries, with documents in several collections.
 
+use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use futures_util::future::try_join_all;
 use openssl::base64::encode_block;
@@ -17,12 +18,12 @@ use crate::process::{Server, binary, free_address, run};
 
 /// What tokens are for, whatever the address of the moment.
 const RESOURCE: &str = "https://api.bench.localhost";
-const SCOPE: &str = "cities:read cities:write places:read places:write arrivals:read arrivals:write";
+const SCOPE: &str = "cities:read places:read million:read countries:read arrivals:read arrivals:write";
 /// Ids and secrets of the resource server and of the client that gets tokens; they live as long as a run.
 const API_CLIENT: (&str, &str) = ("bench-api", "bench-api-secret-000000000000000000000000000000");
 const LOAD_CLIENT: (&str, &str) = ("bench-load", "bench-load-secret-00000000000000000000000000000");
-/// Documents in one bulk POST while the collections are filled.
-const BULK: usize = 5000;
+/// What the POST rows send.
+pub const ARRIVAL: &str = r#"{"geonameid":{__serial},"name":"Ohrid","country":"MK","admin1":"72","feature":"PPLA","population":42033,"location":{"type":"Point","coordinates":[20.80163,41.11722]}}"#;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Transport {
@@ -147,6 +148,29 @@ impl Stage {
         self.write("api.toml", &text)
     }
 
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Fills `cities` with 10,000 documents, `places` with all and `million` with a million, the 200 that rows look for among
+    /// each, and `countries` with what they refer to. Before the services start.
+    pub fn fill(&self, cities: &Cities, no_million: bool) -> Result<(), Fault> {
+        let config = self.write_api_config(Transport::Plain, free_address()?, free_address()?)?;
+        let import = |resource: &str, write: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| -> Result<(), Fault> {
+            let mut command = Command::new(binary("resource-api")?);
+            command.args(["import", resource, "-", "--trust", "--config"]).arg(&config);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+            let mut input = BufWriter::new(child.stdin.take().ok_or("no input")?);
+            write(&mut input)?;
+            drop(input);
+            if child.wait()?.success() { Ok(()) } else { Err(format!("the import of {resource} failed").into()) }
+        };
+        import("countries", &|out| cities.write_countries(out))?;
+        import("cities", &|out| cities.write_few(out))?;
+        import("places", &|out| cities.write_all(out))?;
+        if no_million { Ok(()) } else { import("million", &|out| cities.write_million(out)) }
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<PathBuf, Fault> {
         let path = self.folder.join(name);
         std::fs::write(&path, text)?;
@@ -155,19 +179,6 @@ impl Stage {
 }
 
 impl Running {
-    /// Fills `cities` with 10,000 documents and `places` with all, the 200 that rows look for among both.
-    pub async fn fill(&self, cities: &Cities) -> Result<(), Fault> {
-        let mut connection = Connection::open(&self.api).await?;
-        for (resource, documents) in [("/cities", &cities.few()), ("/places", &cities.all())] {
-            for bulk in documents.chunks(BULK) {
-                let body = format!("[{}]", bulk.join(","));
-                let headers = [("authorization", &*self.bearer()), ("content-type", "application/json")];
-                Request::new("POST", resource, &headers, &body, 201).once(&mut connection).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Issues so many tokens, which live for as long as a run takes.
     pub async fn issue(&self, tokens: u64) -> Result<(), Fault> {
         let share = tokens.div_ceil(u64::from(CONNECTIONS));
@@ -233,23 +244,34 @@ pub fn text(value: &Value, member: &str) -> Result<String, Fault> {
     text.map(str::to_owned).ok_or_else(|| format!("{member} is missing in {value}").into())
 }
 
-/// Three resources of one shape: 10,000 documents, all of them, and those that the POST row adds.
+/// Four resources of one shape: 10,000 documents, all of them, a million, and those that the POST rows add; and the countries
+/// that the first three refer to.
 fn domain() -> Value {
-    let resource = json!({
-        "mongo_indexes": { "country": [["country", 1]] },
-        "schema": {
-            "geonameid": { "type": "integer", "unique": true, "required": true },
-            "name": { "type": "string", "minlength": 1, "maxlength": 200, "required": true },
-            "country": { "type": "string", "minlength": 2, "maxlength": 2, "required": true },
-            "admin1": { "type": "string", "nullable": true },
-            "feature": { "type": "string" },
-            "population": { "type": "integer", "min": 0 },
-            "location": { "type": "point" },
-        },
+    let mut schema = json!({
+        "geonameid": { "type": "integer", "unique": true, "required": true },
+        "name": { "type": "string", "minlength": 1, "maxlength": 200, "required": true },
+        "country": { "type": "string", "minlength": 2, "maxlength": 2, "required": true },
+        "admin1": { "type": "string", "nullable": true },
+        "feature": { "type": "string" },
+        "population": { "type": "integer", "min": 0 },
+        "location": { "type": "point" },
     });
+    let resource = |schema: &Value| json!({ "mongo_indexes": { "country": [["country", 1]] }, "schema": schema });
+    let arrivals = resource(&schema);
+    schema["country"]["data_relation"] = json!({ "resource": "countries", "field": "iso", "embeddable": true });
+    let places = resource(&schema);
     json!({
         "RESOURCE_METHODS": ["GET", "POST"],
         "ITEM_METHODS": ["GET"],
-        "DOMAIN": { "cities": resource, "places": resource, "arrivals": resource },
+        "PAGINATION_LIMIT": 1000,
+        "DOMAIN": {
+            "cities": places, "places": places, "million": places, "arrivals": arrivals,
+            "countries": { "schema": {
+                "iso": { "type": "string", "unique": true },
+                "name": { "type": "string" },
+                "population": { "type": "integer" },
+                "languages": { "type": "list", "schema": { "type": "string" } },
+            } },
+        },
     })
 }

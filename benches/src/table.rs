@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::Fault;
 use crate::crowd::{Crowd, RATE};
 use crate::load::{Latency, Throughput};
+use crate::rows::Row;
 use crate::slow_sync::SlowSync;
 use crate::stage::Transport;
 use crate::whole::Whole;
 
 pub struct Line {
-    title: &'static str,
+    row: Row,
     transport: Transport,
     bytes: usize,
     target: Throughput,
@@ -23,7 +24,7 @@ pub struct Line {
 
 impl Line {
     pub fn new(
-        title: &'static str,
+        row: Row,
         transport: Transport,
         bytes: usize,
         turns: &[(Throughput, Throughput)],
@@ -42,7 +43,7 @@ impl Line {
                 own_cpu: median(|t| t.own_cpu),
             }
         };
-        Self { title, transport, bytes, target: middle(|turn| turn.0), bare: middle(|turn| turn.1), ratio, latency }
+        Self { row, transport, bytes, target: middle(|turn| turn.0), bare: middle(|turn| turn.1), ratio, latency }
     }
 }
 
@@ -63,23 +64,28 @@ impl Table {
         let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let text = format!(
             "{cores} cores, {}. {rounds} turns of {seconds} s, 32 connections, two workers, access log on. Ratio: median (lowest to highest).\n\n\
-             | row | over | body | answers/s | bare/s | ratio | µs CPU | bare µs | load µs | open loop | p50 | p99 | p99.9 |\n\
-             | --- | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+             | row | over | body | answers/s | beside | its answers/s | ratio | µs CPU | its µs | load µs | open loop | p50 | p99 | p99.9 |\n\
+             | --- | --- | ---: | ---: | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
             model.map_or("an unknown processor", |(_, name)| name),
         );
         Self { text }
     }
 
     pub fn add(&mut self, line: Line) {
-        let Line { title, transport, bytes, target, bare, ratio: [lowest, median, highest], latency } = line;
+        let Line { row, transport, bytes, target, bare, ratio: [lowest, median, highest], latency } = line;
         let over = match transport {
             Transport::Plain => "http",
             Transport::Tls => "TLS",
         };
         let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
         self.write(format_args!(
-            "| {title} | {over} | {bytes} B | {:.0} | {:.0} | {median:.2} ({lowest:.2} to {highest:.2}) | {:.1} | {:.1} | {:.1} | {}/s | {:.2} ms | {:.2} ms | {:.2} ms |",
-            target.rate,
+            "| {} | {over} | {bytes} B | {} | {} | {:.0} | {median:.2} ({lowest:.2} to {highest:.2}) | {:.1} | {:.1} | {:.1} | {}/s | {:.2} ms | {:.2} ms | {:.2} ms |",
+            row.title(),
+            match row.documents() {
+                Some(documents) => format!("{:.1} ({:.0} documents)", target.rate, target.rate * documents as f64),
+                None => format!("{:.0}", target.rate),
+            },
+            row.beside(),
             bare.rate,
             target.server_cpu,
             bare.server_cpu,
