@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
 use crate::counts::Counts;
 use crate::directory::{self, ConsentStore, NoteStore};
+use crate::notices::Notices;
 use crate::passwords::Passwords;
 use crate::scopes::KnownScopes;
 use crate::sign_in::Attempts;
@@ -39,6 +40,7 @@ pub struct App {
     pub sessions: Sessions<BrowserSession>,
     /// Authorization requests that wait for a person.
     pub transactions: Expiring<Transaction>,
+    pub notices: Notices,
     pub pages: Pages,
     pub keys: KeyRing,
     /// Codes, grants, tokens, sessions, transactions, counters.
@@ -105,6 +107,7 @@ impl App {
             metrics,
             passwords,
             sessions,
+            notices: Notices::new(state.clone()),
             transactions,
             pages,
             keys,

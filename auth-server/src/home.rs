@@ -15,6 +15,8 @@ struct Home<'a> {
     csrf: &'a str,
     username: &'a str,
     is_admin: bool,
+    /// Whether something waits to be read on the account's page.
+    notices: bool,
 }
 
 /// GET /.
@@ -26,7 +28,8 @@ async fn try_show(app: &App, request: &HttpRequest) -> Result<HttpResponse, Page
     let visitor = Visitor::known(app, request).await?;
     let home = match &visitor {
         Some(Visitor { session, user: Some(user), .. }) => {
-            Home { csrf: session.csrf(), username: &user.username, is_admin: user.is_admin() }
+            let notices = !app.notices.of(&user.id).await?.is_empty();
+            Home { csrf: session.csrf(), username: &user.username, is_admin: user.is_admin(), notices }
         }
         _ => Home::default(),
     };
@@ -46,6 +49,11 @@ pub async fn not_found(app: web::Data<App>) -> HttpResponse {
 /// A page that knows only GET.
 pub async fn only_get(app: web::Data<App>) -> HttpResponse {
     PageError::MethodNotAllowed("GET, HEAD").respond(&app)
+}
+
+/// A form without a page of its own.
+pub async fn only_post(app: web::Data<App>) -> HttpResponse {
+    PageError::MethodNotAllowed("POST").respond(&app)
 }
 
 /// A page with a form.

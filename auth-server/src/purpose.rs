@@ -19,12 +19,17 @@ pub enum Purpose {
 impl Purpose {
     /// From the query of the page or the fields of its form; without any, the start page.
     pub async fn of(app: &App, parameters: &Parameters, visitor: &Visitor) -> Result<Self, PageError> {
+        Self::or_page(app, parameters, visitor, "/").await
+    }
+
+    /// The same with another page (a path below our root) to go on to where none is asked for.
+    pub async fn or_page(app: &App, parameters: &Parameters, visitor: &Visitor, page: &str) -> Result<Self, PageError> {
         if let Some(tx) = parameters.one("tx")? {
             return Ok(Purpose::Transaction(Box::new(transaction::open(app, tx, Some(visitor)).await?)));
         }
         let root = app.config.root();
         let next = parameters.one("next")?.filter(|next| is_own_path(&root, next));
-        Ok(Purpose::Page(next.map_or_else(|| format!("{root}/"), str::to_owned)))
+        Ok(Purpose::Page(next.map_or_else(|| format!("{root}{page}"), str::to_owned)))
     }
 
     /// Where it goes on once the page has done its part.

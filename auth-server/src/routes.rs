@@ -48,6 +48,7 @@ fn pages(service: &mut web::ServiceConfig, root: &str, style: &str) {
     let form = |path: &str, show: Route, submit: Route| {
         at(path).route(show).route(submit).default_service(web::to(home::only_get_or_post))
     };
+    let post = |path: &str, submit: Route| at(path).route(submit).default_service(web::to(home::only_post));
     service
         .service(page("/", read().to(home::show)))
         .service(web::resource(style).route(read().to(home::style)).default_service(web::to(home::only_get)))
@@ -56,6 +57,14 @@ fn pages(service: &mut web::ServiceConfig, root: &str, style: &str) {
         .service(form("/login", read().to(login::show), web::post().to(login::submit)))
         .service(form("/consent", read().to(consent::show), web::post().to(consent::submit)))
         .service(form("/logout", read().to(logout::show), web::post().to(logout::submit)))
+        .service(page("/account", read().to(account::overview::show)))
+        .service(post("/account/notices", web::post().to(account::overview::dismiss)))
+        .service(form(
+            "/account/sessions",
+            read().to(account::sessions::show),
+            web::post().to(account::sessions::submit),
+        ))
+        .service(form("/account/apps", read().to(account::apps::show), web::post().to(account::apps::submit)))
         .service(form(
             "/account/password",
             read().to(account::password::show),

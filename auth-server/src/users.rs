@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use shared::Secret;
-use shared::expiring::{ExpiringStore, Op};
+use shared::expiring::{ExpiringStore, Op, Owner};
 use shared::store::StoreError;
 
 use crate::audit::{Author, Event, EventKind};
@@ -144,22 +144,27 @@ impl Users {
     }
 
     /// Writes a changed account. Where it is disabled, loses a role or has a new password, its grants are revoked and its
-    /// sessions ended (B-084), unless somebody else wrote it since it was read: then nothing happens.
+    /// sessions ended (B-084); where it gains a role its sessions are, as no session id outlives a change of rights (F-051).
+    /// If somebody else wrote it since it was read, nothing happens.
     pub async fn replace(&self, user: &User, by: &Author) -> Result<Replaced, StoreError> {
         let before = self.store.find(&user.id).await?;
         let Some(before) = before.filter(|before| before.version == user.version) else { return Ok(Replaced::Changed) };
         let events = changed(&before, user, by);
-        if !user.disabled && !user.loses_rights_of(&before) && user.password_hash == before.password_hash {
-            return self.store.replace(user, &events).await;
-        }
+        let loses = user.disabled || user.loses_rights_of(&before) || user.password_hash != before.password_hash;
+        let ended = match (loses, user.roles == before.roles) {
+            (false, true) => return self.store.replace(user, &events).await,
+            (false, false) => vec![user.sessions_owner()],
+            (true, _) => vec![user.grants_owner(), user.sessions_owner()],
+        };
         if before.is_acting_admin() && !user.is_acting_admin() && self.is_last_admin(&before).await? {
             return Ok(Replaced::LastAdmin);
         }
+        let end = || state::apply_all(&*self.state, delete_owned(ended.clone()));
         // Before, so that a crash between the steps leaves nothing alive that a second try would not see; after, for what
         // was issued in between.
-        self.revoke_all(user).await?;
+        end().await?;
         let replaced = self.store.replace(user, &events).await?;
-        self.revoke_all(user).await?;
+        end().await?;
         Ok(replaced)
     }
 
@@ -212,8 +217,7 @@ impl Users {
 
     /// Revokes every grant of a user and ends every session.
     pub async fn revoke_all(&self, user: &User) -> Result<(), StoreError> {
-        let ops = [user.grants_owner(), user.sessions_owner()].map(|owner| Op::DeleteOwned { owner });
-        state::apply_all(&*self.state, ops.to_vec()).await
+        state::apply_all(&*self.state, delete_owned(vec![user.grants_owner(), user.sessions_owner()])).await
     }
 }
 
@@ -234,6 +238,10 @@ fn changed(before: &User, after: &User, by: &Author) -> Vec<Event> {
         events.push(account);
     }
     events
+}
+
+fn delete_owned(owners: Vec<Owner>) -> Vec<Op> {
+    owners.into_iter().map(|owner| Op::DeleteOwned { owner }).collect()
 }
 
 #[cfg(test)]

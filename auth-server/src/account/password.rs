@@ -19,6 +19,8 @@ use crate::purpose::Purpose;
 use crate::sign_in::{self, Answer, By, Marks};
 
 const WRONG: &str = "This is not your present password.";
+/// Where it goes on to by itself.
+const CHANGED: &str = "/account?done=password";
 const SAME: &str = "Choose a password that differs from the present one.";
 
 #[derive(Serialize)]
@@ -63,7 +65,7 @@ pub async fn show(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
 async fn try_show(app: &App, request: &HttpRequest) -> Result<HttpResponse, PageError> {
     let sign_in = || PageError::SignInFirst(format!("{}/account/password", app.config.root()));
     let visitor = Visitor::known(app, request).await?.ok_or_else(sign_in)?;
-    let purpose = Purpose::of(app, &browser_form::query(request)?, &visitor).await?;
+    let purpose = Purpose::or_page(app, &browser_form::query(request)?, &visitor, CHANGED).await?;
     if visitor.user.is_none() {
         return Ok(see_other(&purpose.by_way_of(app, "login")));
     }
@@ -77,7 +79,7 @@ pub async fn submit(app: web::Data<App>, request: HttpRequest, body: web::Payloa
 
 async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Result<HttpResponse, PageError> {
     let (visitor, form) = browser_form::checked(app, request, body).await?;
-    let purpose = Purpose::of(app, &form, &visitor).await?;
+    let purpose = Purpose::or_page(app, &form, &visitor, CHANGED).await?;
     let Some(user) = visitor.user.clone() else {
         return Ok(see_other(&purpose.by_way_of(app, "login")));
     };

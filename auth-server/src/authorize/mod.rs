@@ -288,7 +288,7 @@ fn failed(app: &App, target: Target, error: PageError) -> Result<HttpResponse, P
 }
 
 /// What a grant keeps of the session it was given in.
-fn session_digest(id: &str) -> String {
+pub fn session_digest(id: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(id))
 }

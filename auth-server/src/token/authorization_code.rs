@@ -8,6 +8,7 @@ use crate::audit::EventKind;
 use crate::client::GrantType;
 use crate::error::OAuthError;
 use crate::grant::{CodeRefusal, Grant, Redemption};
+use crate::notices::NoticeKind;
 use crate::tokens::Redeemed;
 
 /// `scope` is ignored: the code decides (B-051).
@@ -66,7 +67,7 @@ impl<'a> Request<'a> {
     /// (B-047).
     async fn replayed(&self, asking: &Asking<'_>, grant: &Grant) -> Result<OAuthError, OAuthError> {
         asking.app.tokens.revoke_family_of(self.code).await?;
-        asking.app.audit.note(asking.event(EventKind::CodeReplayed).of_grant(grant)).await;
+        asking.note_theft(EventKind::CodeReplayed, NoticeKind::CodeReplayed, grant).await;
         Ok(OAuthError::invalid_grant())
     }
 }

@@ -11,6 +11,7 @@ mod refresh_token;
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
+use shared::clock;
 use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes, TokenResponse};
 
@@ -19,7 +20,8 @@ use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::form::MachineForm;
-use crate::grant::NewGrant;
+use crate::grant::{Grant, NewGrant};
+use crate::notices::{Notice, NoticeKind};
 use crate::origin::Origin;
 use crate::resource::{self, ResourceFault};
 
@@ -89,6 +91,15 @@ impl Asking<'_> {
     /// An event that this client caused.
     fn event(&self, kind: EventKind) -> Event {
         Event::new(kind).actor(&self.client.id).client(&self.client.id).sent_from(&self.origin)
+    }
+
+    /// Tells the log, and the person whose grant was revoked to protect him.
+    async fn note_theft(&self, event: EventKind, notice: NoticeKind, grant: &Grant) {
+        if let Some(user) = &grant.user {
+            let notice = Notice { kind: notice, client: grant.client.clone(), at: clock::now() };
+            self.app.notices.leave(&user.id, &notice).await;
+        }
+        self.app.audit.note(self.event(event).of_grant(grant)).await;
     }
 
     /// Tells the log of tokens that were given, for a user or for the client itself (F-061).

@@ -10,6 +10,7 @@ use crate::audit::EventKind;
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::grant::{Grant, RefreshParameters};
+use crate::notices::NoticeKind;
 use crate::tokens::{PresentedRefresh, Repeated, Rotated, Wanted};
 use crate::user::User;
 
@@ -105,8 +106,8 @@ async fn repeat(
         }
         Repeated::Refused => Err(OAuthError::invalid_grant()),
         Repeated::Reused => {
-            let event = asking.event(EventKind::RefreshReused).of_grant(&presented.grant.value);
-            asking.app.audit.note(event).await;
+            let grant = &presented.grant.value;
+            asking.note_theft(EventKind::RefreshReused, NoticeKind::RefreshReused, grant).await;
             Err(OAuthError::invalid_grant())
         }
     }

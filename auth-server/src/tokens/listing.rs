@@ -1,10 +1,8 @@
 //! Grants as people and admins see them: who allowed what to whom, and since when; never a token. Each can be ended, and all of
 //! a person or a client (F-053, F-054, H-009).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::clock;
-use shared::expiring::{Entry, Key, Op, Owner};
+use shared::expiring::{BadKey, Entry, Key, Op, Owner};
 use shared::store::StoreError;
 
 use super::Tokens;
@@ -18,25 +16,24 @@ const PAGE: usize = 500;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantId(Key);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no id of a grant")]
-pub struct BadGrantId;
+impl GrantId {
+    /// The step that revokes it, for a batch with others.
+    pub fn revoke_op(self) -> Op {
+        Op::Delete { key: self.0 }
+    }
+}
 
 impl std::fmt::Display for GrantId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0.0))
+        self.0.fmt(f)
     }
 }
 
 impl std::str::FromStr for GrantId {
-    type Err = BadGrantId;
+    type Err = BadKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut key = [0; 32];
-        match URL_SAFE_NO_PAD.decode_slice(text, &mut key) {
-            Ok(32) => Ok(Self(Key(key))),
-            _ => Err(BadGrantId),
-        }
+        text.parse().map(Self)
     }
 }
 
@@ -123,7 +120,7 @@ impl Tokens {
         let mut ops = vec![Op::DeleteOwned { owner: pair_owner(user, client) }];
         let waiting = self.list_all(GrantsOf::User(user)).await?;
         let waiting = waiting.into_iter().filter(|listed| listed.grant.client == client);
-        ops.extend(waiting.map(|listed| Op::Delete { key: listed.id.0 }));
+        ops.extend(waiting.map(|listed| listed.id.revoke_op()));
         state::apply_all(&*self.state, ops).await
     }
 

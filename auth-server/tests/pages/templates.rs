@@ -15,6 +15,15 @@ fn samples() -> BTreeMap<&'static str, Value> {
         }
         data
     };
+    let moment = json!({"instant": "2026-01-01T09:05:00Z", "text": "1 January 2026, 09:05 UTC"});
+    let account = |own: Value| {
+        let mut data =
+            json!({"section": "overview", "username": "alice", "is_admin": true, "csrf": "c", "done": "It is done."});
+        for (name, value) in own.as_object().unwrap() {
+            data[name] = value.clone();
+        }
+        data
+    };
     let user = json!({
         "id": "u_1", "username": "alice", "roles": ["admin"], "disabled": false, "must_change": true,
         "created": "2026-01-01T00:00:00Z", "created_day": "2026-01-01",
@@ -28,6 +37,35 @@ fn samples() -> BTreeMap<&'static str, Value> {
         "scope": "", "default_scope": "", "resources": "", "introspects": "", "access_ttl": "", "flags": ["first_party"],
     });
     BTreeMap::from([
+        ("account.html", account(json!({}))),
+        (
+            "account_apps.html",
+            account(json!({"apps": [{
+                "id": "c_1", "name": "Shop", "uri": "https://shop.example/", "scopes": ["Read"], "allowed": moment,
+                "grants": [
+                    {"id": "g", "device": "Firefox on Linux", "address": "192.0.2.1", "given": moment, "used": moment},
+                    {"id": "h", "device": "curl", "address": "", "given": moment, "used": moment},
+                ],
+            }]})),
+        ),
+        ("account_notices.html", json!({})),
+        (
+            "account_overview.html",
+            account(json!({
+                "browsers": 1, "apps": 2,
+                "notices": [{"id": "n", "kind": "refresh_reused", "client_name": "Shop", "at": moment}],
+            })),
+        ),
+        (
+            "account_sessions.html",
+            account(json!({"sessions": [
+                {
+                    "id": "s", "is_this": true, "device": "Firefox on Linux", "agent": "Mozilla/5.0", "address": "192.0.2.1",
+                    "signed_in": moment, "seen": moment,
+                },
+                {"id": "t", "is_this": false, "device": "curl", "agent": "", "address": "", "signed_in": moment, "seen": moment},
+            ]})),
+        ),
         (
             "account_password.html",
             json!({
@@ -49,7 +87,7 @@ fn samples() -> BTreeMap<&'static str, Value> {
                 "ways": [{"href": "/oauth/", "label": "Home"}],
             }),
         ),
-        ("home.html", json!({"csrf": "c", "username": "alice", "is_admin": true})),
+        ("home.html", json!({"csrf": "c", "username": "alice", "is_admin": true, "notices": true})),
         (
             "login.html",
             json!({

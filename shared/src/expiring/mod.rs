@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::store::{Mongo, Redis, Sqlite, StoreError, StoreUrl};
@@ -32,6 +34,30 @@ impl Key {
         Key(Sha256::new().chain_update(kind).chain_update([0]).chain_update(id).finalize().into())
     }
 }
+
+impl std::fmt::Display for Key {
+    /// For pages and commands that name an entry: base64url. It opens nothing.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl std::str::FromStr for Key {
+    type Err = BadKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut key = [0; 32];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut key) {
+            Ok(32) => Ok(Self(key)),
+            _ => Err(BadKey),
+        }
+    }
+}
+
+/// A text that names no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this names nothing")]
+pub struct BadKey;
 
 /// Whose entry it is: `user:u_…`, `client:c_…`, `grant:…`. An entry may have several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
