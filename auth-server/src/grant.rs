@@ -35,9 +35,9 @@ pub struct Grant {
     pub origin: Option<Origin>,
     /// Epoch seconds; a refresh token's absolute life counts from here (B-077).
     pub created_at: i64,
-    /// When its tokens were last renewed; epoch seconds.
+    /// When it last gave tokens: epoch seconds. `None` while its code waits to be redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refreshed_at: Option<i64>,
+    pub used_at: Option<i64>,
 }
 
 /// What a new grant is to be.
@@ -171,7 +171,7 @@ impl Grant {
             auth_time: new.auth_time,
             origin: new.origin,
             created_at: now,
-            refreshed_at: None,
+            used_at: None,
         }
     }
 
@@ -274,7 +274,7 @@ mod tests {
             auth_time: Some(0),
             origin: None,
             created_at: 0,
-            refreshed_at: None,
+            used_at: None,
         }
     }
 

@@ -1,23 +1,32 @@
 //! GET and POST /logout: the end of the browser's session here (C-090, C-091).
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::json;
 use shared::page::Policy;
-use shared::session::check_origin;
+use shared::session::{Session, check_origin};
+use shared::store::StoreError;
 
 use crate::app::App;
 use crate::audit::{Event, EventKind};
 use crate::authorize::respond::see_other;
-use crate::browser::Visitor;
+use crate::authorize::session_digest;
+use crate::browser::{BrowserSession, Visitor};
 use crate::browser_form;
 use crate::error_page::PageError;
+use crate::state;
+use crate::tokens::{GrantsOf, ListedGrant};
+use crate::user::User;
 
 #[derive(Serialize)]
 struct Logout<'a> {
     csrf: &'a str,
     username: &'a str,
+    /// The apps that were signed in to from this browser's session (G-015).
+    apps: Vec<String>,
 }
 
 /// GET /logout: asks, or says that nobody is signed in. Ends nothing: any site can make a browser get this.
@@ -28,7 +37,11 @@ pub async fn show(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
 async fn try_show(app: &App, request: &HttpRequest) -> Result<HttpResponse, PageError> {
     match Visitor::known(app, request).await? {
         Some(Visitor { session, user: Some(user), .. }) => {
-            let data = Logout { csrf: session.csrf(), username: &user.username };
+            let data = Logout {
+                csrf: session.csrf(),
+                username: &user.username,
+                apps: names(app, given_in(app, &session, &user).await?).await?,
+            };
             Ok(app.pages.respond(StatusCode::OK, "logout.html", data, &Policy::default()))
         }
         _ => Ok(app.pages.respond(StatusCode::OK, "signed_out.html", json!({}), &Policy::default())),
@@ -49,11 +62,44 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
     visitor.session.check_form(request, &form)?;
     let event =
         visitor.user.as_ref().map(|user| Event::new(EventKind::LoggedOut).own(&user.id).sent_from(&visitor.origin));
+    if let Some(user) = visitor.user.as_ref().filter(|_| form.has("apps")) {
+        sign_out_of_apps(app, &visitor, user).await?;
+    }
     let response = end(app, visitor, form.one("tx")?).await?;
     if let Some(event) = event {
         app.audit.note(event).await;
     }
     Ok(response)
+}
+
+/// What was given to apps in this session, and is alive.
+async fn given_in(app: &App, session: &Session<BrowserSession>, user: &User) -> Result<Vec<ListedGrant>, StoreError> {
+    let digest = session_digest(session.id());
+    let grants = app.tokens.list_all(GrantsOf::User(&user.id)).await?;
+    Ok(grants
+        .into_iter()
+        .filter(|listed| listed.has_tokens() && listed.grant.session.as_ref() == Some(&digest))
+        .collect())
+}
+
+async fn names(app: &App, grants: Vec<ListedGrant>) -> Result<Vec<String>, StoreError> {
+    let clients: BTreeSet<String> = grants.into_iter().map(|listed| listed.grant.client).collect();
+    let mut names = Vec::new();
+    for id in clients {
+        names.push(app.clients.find(&id).await?.map_or(id, |client| client.name.clone()));
+    }
+    Ok(names)
+}
+
+/// Ends what the apps got in this session. Their consents stay: the person goes, he takes nothing back.
+async fn sign_out_of_apps(app: &App, visitor: &Visitor, user: &User) -> Result<(), StoreError> {
+    let grants = given_in(app, &visitor.session, user).await?;
+    if grants.is_empty() {
+        return Ok(());
+    }
+    let event = Event::new(EventKind::TokenRevoked).own(&user.id).sent_from(&visitor.origin).reason("sign_out");
+    app.audit.record(event.detail(json!({"grants": grants.len()}))).await?;
+    state::apply_all(&*app.state, grants.into_iter().map(|listed| listed.id.revoke_op()).collect()).await
 }
 
 async fn end(app: &App, visitor: Visitor, tx: Option<&str>) -> Result<HttpResponse, PageError> {

@@ -69,7 +69,8 @@ struct GrantLine {
 /// Every app with a live grant or a remembered consent, the last used first.
 pub async fn of(app: &App, user: &User) -> Result<Vec<Given>, StoreError> {
     let mut given: BTreeMap<String, Given> = BTreeMap::new();
-    for listed in app.tokens.list_all(GrantsOf::User(&user.id)).await? {
+    let grants = app.tokens.list_all(GrantsOf::User(&user.id)).await?;
+    for listed in grants.into_iter().filter(ListedGrant::has_tokens) {
         let client = &listed.grant.client;
         let one = given.entry(client.clone()).or_insert_with(|| Given::new(client));
         one.scopes = one.scopes.union(&listed.grant.scopes);

@@ -55,7 +55,7 @@ impl GrantsOf<'_> {
     }
 }
 
-/// One grant that is alive. Right after a sign-in it may be one whose code was not redeemed yet.
+/// One grant that is alive.
 #[derive(Debug, Clone)]
 pub struct ListedGrant {
     pub id: GrantId,
@@ -65,9 +65,14 @@ pub struct ListedGrant {
 }
 
 impl ListedGrant {
-    /// When it last gave tokens: epoch seconds.
+    /// When it was last used: epoch seconds.
     pub fn used_at(&self) -> i64 {
-        self.grant.refreshed_at.unwrap_or(self.grant.created_at)
+        self.grant.used_at.unwrap_or(self.grant.created_at)
+    }
+
+    /// Whether it has given tokens: otherwise its code waits to be redeemed.
+    pub fn has_tokens(&self) -> bool {
+        self.grant.used_at.is_some()
     }
 }
 
@@ -226,6 +231,8 @@ mod tests {
         let mut ops = Vec::new();
         let text = app.tokens.issue_code_ops(given(&shop, Some(&alice)), &code, &mut ops).unwrap();
         state::apply_all(&*app.state, ops).await.unwrap();
+        let given = app.tokens.list_all(GrantsOf::User(&alice.id)).await.unwrap();
+        assert_eq!(given.iter().filter(|listed| listed.has_tokens()).count(), 2);
         app.tokens.revoke_given(&alice.id, &shop.id).await.unwrap();
         assert!(app.tokens.find_code(&text).await.unwrap().is_none());
         assert_eq!(

@@ -118,7 +118,7 @@ impl Tokens {
         refresh: bool,
     ) -> Result<Redeemed, StoreError> {
         let now = clock::now();
-        let grant = &presented.grant.value;
+        let grant = &Grant { used_at: Some(now), ..presented.grant.value.clone() };
         let pair = self.new_pair(presented.handle, grant, client, user, grant.scopes.clone(), aud, refresh, now)?;
         let id = presented.handle.id();
         let mut ops = vec![
@@ -141,7 +141,7 @@ impl Tokens {
     pub async fn issue(&self, new: NewGrant<'_>, refresh: bool) -> Result<TokenResponse, StoreError> {
         let (now, handle) = (clock::now(), GrantHandle::random());
         let (client, user) = (new.client, new.user);
-        let grant = Grant::new(handle, new, now);
+        let grant = Grant { used_at: Some(now), ..Grant::new(handle, new, now) };
         let (scopes, aud) = (grant.scopes.clone(), grant.resources.clone());
         let pair = self.new_pair(handle, &grant, client, user, scopes, aud, refresh, now)?;
         let mut ops = self.evictions(&grant).await?;

@@ -74,7 +74,7 @@ impl Tokens {
         let access = access_token(grant, wanted.user, wanted.scopes.clone(), wanted.aud, now, ttl);
         let generation = presented.token.value.generation + 1;
         let (refresh, life, kept) = self.refresh_entry(grant, generation, now);
-        let renewed = Grant { refreshed_at: Some(now), ..grant.clone() };
+        let renewed = Grant { used_at: Some(now), ..grant.clone() };
         let note = Rotation { asked: wanted.asked, scopes: wanted.scopes, exp: access.exp };
         let access_text = self.successor(Kind::AccessToken, &presented.text, handle);
         let refresh_text = self.successor(Kind::RefreshToken, &presented.text, handle);
@@ -147,7 +147,7 @@ impl Tokens {
         let access = access_token(grant, wanted.user, wanted.scopes.clone(), wanted.aud, now, ttl);
         let (refresh, life, _) = self.refresh_entry(grant, presented.token.value.generation, now);
         let issue = self.access.insert_op(&text, &access, ttl, Vec::new())?;
-        let renewed_grant = Grant { refreshed_at: Some(now), ..grant.clone() };
+        let renewed_grant = Grant { used_at: Some(now), ..grant.clone() };
         let renewed = vec![
             self.refresh.update_op(&presented.text, presented.token.version, &refresh, None)?,
             self.grants.update_op(&handle.id(), presented.grant.version, &renewed_grant, Some(life.max(ttl)))?,

@@ -49,7 +49,7 @@ async fn bodies_that_are_no_forms_are_refused_with_a_page() {
     is_error_page(&post("username=%00".to_owned(), form).await, 400);
 }
 
-/// G-004: nothing that is sent comes back as markup.
+/// G-004: nothing that is sent comes back as markup; `escaping.rs` tries every parameter of every endpoint.
 #[actix_rt::test]
 async fn markup_in_any_parameter_never_comes_back() {
     let server = Server::start().await;

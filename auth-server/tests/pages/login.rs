@@ -238,7 +238,7 @@ async fn a_new_password_ends_other_sessions_and_grants() {
     assert!(api.finds_active(&tokens.access).await);
     let page = here.get("/oauth/account/password").await;
     let answer = change_password(&here, &page, PASSWORD, "another long password").await;
-    assert_eq!((answer.status, answer.header("location")), (303, "/oauth/"));
+    assert_eq!((answer.status, answer.header("location")), (303, "/oauth/account?done=password"));
     assert!(here.get("/oauth/").await.body.contains("<strong>alice</strong>"));
     assert!(!elsewhere.get("/oauth/").await.body.contains("alice"));
     assert!(!api.finds_active(&tokens.access).await);

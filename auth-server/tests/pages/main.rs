@@ -4,11 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod audit;
 mod authorize;
 mod consent;
 mod console;
 mod declare;
 mod errors;
+mod escaping;
 mod login;
 mod logout;
 mod templates;

@@ -95,7 +95,7 @@ fn samples() -> BTreeMap<&'static str, Value> {
                 "throttled": true, "host": "auth.example",
             }),
         ),
-        ("logout.html", json!({"csrf": "c", "username": "alice"})),
+        ("logout.html", json!({"csrf": "c", "username": "alice", "apps": ["Shop", "Blog"]})),
         ("management.html", frame("overview", json!({}))),
         ("management_client_created.html", frame("clients", json!({"client": client, "secret": "s"}))),
         (

@@ -12,11 +12,17 @@ pub struct Browser {
     http: HttpClient,
     cookies: RefCell<BTreeMap<String, String>>,
     address: Option<String>,
+    agent: String,
 }
 
 impl Browser {
     pub fn new(url: &str, http: HttpClient) -> Self {
-        Self { url: url.to_owned(), http, cookies: RefCell::default(), address: None }
+        Self { url: url.to_owned(), http, cookies: RefCell::default(), address: None, agent: "Tester/1.0".to_owned() }
+    }
+
+    /// The same with another `User-Agent`.
+    pub fn calling_itself(self, agent: &str) -> Self {
+        Self { agent: agent.to_owned(), ..self }
     }
 
     /// The same at another address: see [`super::Server::behind_proxy`].
@@ -94,7 +100,7 @@ impl Browser {
     async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let cookies: Vec<String> =
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request.header("cookie", cookies.join("; "));
+        let request = request.header("cookie", cookies.join("; ")).header("user-agent", &self.agent);
         let request = match &self.address {
             Some(address) => request.header("x-forwarded-for", address),
             None => request,

@@ -181,6 +181,15 @@ impl Server {
         found.into_iter().map(|recorded| recorded.event).collect()
     }
 
+    /// From now on the audit log takes nothing more.
+    pub async fn break_the_audit_log(&self) {
+        let file = shared::store::Sqlite::open(self.folder().join("auth.db")).unwrap();
+        let broken = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken for a test'); END";
+        file.write(move |connection| Ok::<_, shared::store::StoreError>(connection.execute_batch(broken)?))
+            .await
+            .unwrap();
+    }
+
     /// Registers a client; `metadata` is laid over that of a confidential web application.
     pub async fn client(&self, metadata: Value) -> Client {
         let (client, secret) = self.metadata(metadata).register(clock::now()).unwrap();
