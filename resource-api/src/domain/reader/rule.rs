@@ -32,6 +32,7 @@ pub fn read(
         Place::Unnamed | Place::Element if matches!(name, "rename" | "rename_handler") => {
             Some("only a field of a mapping can be renamed")
         }
+        Place::Unknown if name == "rename" => Some("unknown fields can't all have one name: use rename_handler"),
         _ => None,
     };
     let parsed = match misplaced {
@@ -99,7 +100,7 @@ fn parse(reader: &SchemaReader<'_>, name: &str, argument: &Bson, field: &Field, 
         "valuesrules" => Rule::ValuesRules(Box::new(element(Place::Unnamed))),
         "allow_unknown" => match argument {
             Bson::Boolean(any) => Rule::AllowUnknown(AllowUnknown::Any(*any)),
-            _ => Rule::AllowUnknown(AllowUnknown::Rules(Box::new(element(Place::Element)))),
+            _ => Rule::AllowUnknown(AllowUnknown::Rules(Box::new(element(Place::Unknown)))),
         },
         "excludes" => Rule::Excludes(names(argument)?),
         "dependencies" => match argument {

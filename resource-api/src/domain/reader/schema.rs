@@ -22,6 +22,8 @@ pub enum Place<'a> {
     Field,
     /// An element or value that has no name of its own.
     Element,
+    /// Of a mapping's fields that its schema does not know.
+    Unknown,
     /// `keysrules`, `valuesrules`: nothing can be renamed.
     Unnamed,
     /// Under `anyof` and its like: only tests, and the outer field's type unless it has its own.

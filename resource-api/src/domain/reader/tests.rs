@@ -182,6 +182,7 @@ fn every_fault_is_listed_with_its_place() {
                 "loop": "loop",
                 "lost": "missing",
                 "el": {"type": "list", "schema": {"rename": "x"}},
+                "open": {"type": "dict", "allow_unknown": {"rename": "x"}},
             },
         }},
     });
@@ -213,6 +214,7 @@ fn every_fault_is_listed_with_its_place() {
             "r: field 'loop[]': 'loop' of RULES_SET_REGISTRY refers to itself",
             "r: field 'lost': 'missing' is not in RULES_SET_REGISTRY",
             "r: field 'el[]': rename: only a field of a mapping can be renamed",
+            "r: field 'open[]': rename: unknown fields can't all have one name: use rename_handler",
             "r: field '_etag': not allowed: it is handled automatically",
             "r: mongo_indexes: 'i' must be a list of [field, direction]",
             "r: datasource.projection: 'a' must be 0 or 1",
