@@ -60,9 +60,10 @@ impl<'a> Conditions<'a> {
     }
 }
 
-/// REQ-12: without `W/` and quotes. Lists and `*` are taken as they are, so they never match.
+/// REQ-12: without quotes, and without the `W/` before one. Lists and `*` are taken as they are, so they never match.
 fn opaque(sent: &[u8]) -> impl Iterator<Item = u8> {
-    sent.strip_prefix(b"W/").unwrap_or(sent).iter().copied().filter(|byte| *byte != b'"')
+    let sent = if sent.starts_with(b"W/\"") { &sent[2..] } else { sent };
+    sent.iter().copied().filter(|byte| *byte != b'"')
 }
 
 fn same(sent: &[u8], etag: &str) -> bool {

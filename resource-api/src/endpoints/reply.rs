@@ -69,11 +69,9 @@ impl Reply {
         self.response.finish()
     }
 
-    /// RESP-09: 304 has neither body nor what describes one.
+    /// RESP-09: 304 has neither body nor what describes one; how long it is fresh is said anew (RFC 9110, 15.4.5).
     pub fn not_modified(mut self) -> HttpResponse {
-        let mut response = self.response.finish();
-        response.headers_mut().remove(EXPIRES);
-        response
+        self.response.finish()
     }
 }
 
