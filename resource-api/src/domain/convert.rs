@@ -21,6 +21,9 @@ pub enum ConversionError {
     /// It is no object; holds its Python text for the message of POST-02 and PATCH-03.
     #[error("'{0}' is not a document, must be a dict")]
     NotADocument(String),
+    /// It is null.
+    #[error("document is missing")]
+    Missing,
     /// BSON ends names with that character.
     #[error("the name '{0}' has a null character")]
     NullInName(String),
@@ -32,6 +35,7 @@ pub enum ConversionError {
 pub fn document(value: Value, resource: &Resource, settings: &Settings) -> Result<Document, ConversionError> {
     match untyped(value) {
         Bson::Document(document) => typed(document, resource, settings),
+        Bson::Null => Err(ConversionError::Missing),
         other => Err(ConversionError::NotADocument(python_text::str(&other))),
     }
 }

@@ -18,6 +18,7 @@ async fn a_body_is_read_by_its_content_type() {
     post("application/json; charset=utf-8", "{\"name\": \"x\"}").await.is(201);
     post("Application/JSON", "{\"name\": \"x\"}").await.is(201);
     post("application/vnd.api", "{\"name\": \"x\"}").await.is(201);
+    post("application/json", "\u{feff}{\"name\": \"x\"}").await.is(201);
     for kind in ["", "text/plain", "application/xml", "text/json"] {
         assert_eq!(post(kind, "{}").await.refused(400), "Unknown or no Content-Type header supplied", "{kind}");
     }
@@ -71,6 +72,11 @@ async fn an_edit_may_be_a_json_text_in_a_json_string() {
     api.edit("PUT", &item, &patched.etag(), json!("{\"name\": \"z\"}")).await.is(200);
     assert_eq!(api.get(&item).await.json()["name"], "z");
     api.post("/people", json!("{\"name\": \"y\"}")).await.refused(400);
+    // PATCH-03: no JSON in it.
+    let refused = api.edit("PUT", &item, &api.get(&item).await.etag(), json!("y")).await.is(422).json();
+    assert_eq!(refused["_issues"], json!({ "validator exception": "'y' is not a document, must be a dict" }));
+    let refused = api.edit("PATCH", &item, &api.get(&item).await.etag(), json!(null)).await.is(422).json();
+    assert_eq!(refused["_issues"], json!({ "validator exception": "document is missing" }));
 }
 
 /// REQ-01: the header's method counts, before routing.

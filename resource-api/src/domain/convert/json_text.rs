@@ -16,6 +16,8 @@ pub enum JsonTextError {
 
 /// Parses JSON of a bounded number of values. Each part of a dotted name counts as one, as it may become a dict (SER-01).
 pub fn parse(text: &[u8]) -> Result<Value, JsonTextError> {
+    // A byte order mark may be ignored (RFC 8259, 8.1).
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     // No value takes less than two bytes, so short texts need not be counted.
     if text.len() / 2 > MOST_VALUES && count(text) > MOST_VALUES {
         return Err(JsonTextError::TooManyValues);
@@ -83,5 +85,6 @@ mod tests {
         let prose = format!("[\"{}\"]", ". ,".repeat(MOST_VALUES));
         assert!(parse(prose.as_bytes()).is_ok());
         assert!(matches!(parse(b"[1"), Err(JsonTextError::Syntax(_))));
+        assert_eq!(parse(b"\xef\xbb\xbf1").unwrap(), 1);
     }
 }

@@ -210,6 +210,7 @@ fn what_is_no_object_is_refused() {
     let refuse = |payload| document(payload, domain.resource("r").unwrap(), &domain.settings).unwrap_err().to_string();
     assert_eq!(refuse(json!([1, "a"])), "'[1, 'a']' is not a document, must be a dict");
     assert_eq!(refuse(json!("x")), "'x' is not a document, must be a dict");
+    assert_eq!(refuse(json!(null)), "document is missing");
 }
 
 /// SER-07: values of URLs.
