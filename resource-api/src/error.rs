@@ -177,7 +177,9 @@ impl ApiError {
             if read && !refused { (settings.cache_control.as_str(), settings.cache_expires) } else { ("", 0) };
         let authorized = refused || (guarded && request.headers().contains_key(AUTHORIZATION));
         set_cache(&mut response, control, expires, authorized);
-        response.body(app.lay_out(self.body(app, status), false))
+        // RESP-03: what a GET asks for.
+        let pretty = read && is_pretty(request);
+        response.body(app.lay_out(self.body(app, status), pretty))
     }
 
     fn body(&self, app: &App, status: u16) -> Vec<u8> {
@@ -213,6 +215,11 @@ impl ApiError {
         out.extend_from_slice(b"}}");
         out
     }
+}
+
+/// Whether the query asks for indented JSON (REQ-11).
+pub fn is_pretty(request: &HttpRequest) -> bool {
+    form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "pretty")
 }
 
 fn member(name: &str, out: &mut Vec<u8>) {

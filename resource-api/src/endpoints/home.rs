@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::reply::set_cache;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::error::is_pretty;
 use crate::representation::json::write_string;
 use crate::routes::shown;
 
@@ -52,6 +53,5 @@ pub fn answer(app: &App, request: &HttpRequest, caller: &Caller, body: Vec<u8>) 
     let settings = &app.domain.settings;
     let mut response = HttpResponse::Ok();
     set_cache(&mut response, &settings.cache_control, settings.cache_expires, caller.token.is_some());
-    let pretty = form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "pretty");
-    response.insert_header((CONTENT_TYPE, "application/json")).body(app.lay_out(body, pretty))
+    response.insert_header((CONTENT_TYPE, "application/json")).body(app.lay_out(body, is_pretty(request)))
 }

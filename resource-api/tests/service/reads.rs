@@ -184,6 +184,8 @@ async fn bodies_can_be_pretty_and_sorted() {
         empty.text
     );
     assert!(empty.text.ends_with('}') && empty.json()["_items"] == json!([]));
+    let missing = api.get("/nowhere?pretty").await.is(404);
+    assert!(missing.text.starts_with("{\n    \"_status\": \"ERR\",\n"), "{}", missing.text);
     let sorted = Api::open(with(domain(), json!({ "JSON_SORT_KEYS": true }))).await;
     sorted.post("/people", json!({ "name": "x", "age": 1 })).await.is(201);
     let body = sorted.get("/people").await.json();
