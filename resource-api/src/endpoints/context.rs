@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub path: &'a str,
     /// Fields of the URL above the item (URL-10).
     parents: &'a [Captured<'a>],
+    /// Those and the item's own.
+    captured: &'a [Captured<'a>],
     /// The item's field and value.
     item: Option<(&'a str, Bson)>,
 }
@@ -46,7 +48,7 @@ impl<'a> Context<'a> {
         };
         let path = last.map_or(matched.path.as_str(), |last| resource_path(&matched.path, &last.text));
         let item = item.zip(last).map(|(field, last)| (field, url_value(app, resource, field, last)));
-        Self { app, request, resource, caller, path, parents, item }
+        Self { app, request, resource, caller, path, parents, captured: &matched.values, item }
     }
 
     pub fn source(&self) -> &'a str {
@@ -64,6 +66,14 @@ impl<'a> Context<'a> {
             "" => Ok(Cow::Borrowed(&self.app.plain(self.resource).query)),
             text => Ok(Cow::Owned(Query::parse_item(&self.app.domain, self.resource, text)?)),
         }
+    }
+
+    /// The query string as the answer to a write understands it: not at all where that shows only automatic fields.
+    pub fn answer_query(&self) -> Result<Cow<'a, Query>, ApiError> {
+        if self.app.domain.settings.bandwidth_saver {
+            return Ok(Cow::Borrowed(&self.app.plain(self.resource).query));
+        }
+        self.item_query()
     }
 
     /// What all documents here have in common: the values in the URL and the datasource's filter.
@@ -94,12 +104,12 @@ impl<'a> Context<'a> {
         Ok(self.app.documents.find(self.source(), &find).await?.items.pop())
     }
 
-    /// URL-10, POST-08: the values in the URL overwrite the document's, but never its id.
-    pub fn force_parents(&self, document: &mut Document) {
-        for parent in self.parents.iter().filter(|parent| *parent.field != self.resource.id_field) {
-            let Some(field) = self.resource.schema.get(parent.field) else { continue };
-            let value = convert::value(Bson::String(parent.text.clone()), field, &self.app.domain.settings);
-            document.insert(parent.field, value);
+    /// URL-10, POST-08, PUT-09: the values in the URL overwrite the document's, but never its id.
+    pub fn force_captured(&self, document: &mut Document) {
+        for captured in self.captured.iter().filter(|captured| *captured.field != self.resource.id_field) {
+            let Some(field) = self.resource.schema.get(captured.field) else { continue };
+            let value = number(captured).unwrap_or_else(|| Bson::String(captured.text.clone()));
+            document.insert(captured.field, convert::value(value, field, &self.app.domain.settings));
         }
     }
 
@@ -157,13 +167,8 @@ impl<'a> Context<'a> {
 /// URL-06, URL-11: numbers of `int` and `float`; strings in DATE_FORMAT and of 24 hex digits as FILT-11 says.
 fn url_value(app: &App, resource: &Resource, field: &str, captured: &Captured<'_>) -> Bson {
     let text = captured.text.as_str();
-    let number = match captured.kind {
-        Kind::Text => None,
-        Kind::Integer => Some(text.parse().ok().map(convert::integer)),
-        Kind::Float => Some(text.parse().ok().map(Bson::Double)),
-    };
-    if let Some(number) = number {
-        return number.unwrap_or_else(|| Bson::String(text.to_owned()));
+    if captured.kind != Kind::Text {
+        return number(captured).unwrap_or_else(|| Bson::String(text.to_owned()));
     }
     let id = field == resource.id_field
         || !resource.query_objectid_as_string
@@ -177,5 +182,14 @@ fn url_value(app: &App, resource: &Resource, field: &str, captured: &Captured<'_
     match app.domain.settings.date_format.parse(text) {
         Some(date) => Bson::DateTime(date),
         None => Bson::String(text.to_owned()),
+    }
+}
+
+/// What a converter of numbers has taken (URL-06).
+fn number(captured: &Captured<'_>) -> Option<Bson> {
+    match captured.kind {
+        Kind::Text => None,
+        Kind::Integer => captured.text.parse().ok().map(convert::integer),
+        Kind::Float => captured.text.parse().ok().map(Bson::Double),
     }
 }

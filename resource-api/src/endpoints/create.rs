@@ -25,6 +25,8 @@ const PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
 
 pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
+    // What is wrong with the URL is told first.
+    context.answer_query()?;
     let body = payload::body(context, body).await?;
     let attempt = match idempotency::begin(context, &body).await? {
         None => None,
@@ -79,9 +81,9 @@ async fn create_once(
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
 ) -> Result<Result<HttpResponse, ApiError>, ApiError> {
-    let query = context.item_query()?;
+    let query = context.answer_query()?;
     let mut forced = Document::new();
-    context.force_parents(&mut forced);
+    context.force_captured(&mut forced);
     if let Some(id) = id {
         forced.insert(&context.resource.id_field, id.clone());
     }

@@ -26,11 +26,11 @@ use crate::store::{Guard, Outcome, Write};
 /// Merges what was sent into the stored document (PATCH-01 to PATCH-13).
 pub async fn patch(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
     let sent = payload::read(context, body).await?;
-    let query = context.item_query()?;
     let filter = context.own(context.domain_filter())?;
     let original = context.find(&filter).await?.ok_or(ApiError::Missing)?;
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;
+    let query = context.answer_query()?;
     // Whoever loses a race for a value has another look at what there is now.
     let again = context.app.plain(context.resource).vacancies.then(|| sent.clone());
     match (patch_once(context, &query, &original, filter.clone(), sent).await?, again) {
@@ -86,7 +86,6 @@ async fn patch_once(
 /// Replaces the document, or creates it (PUT-01 to PUT-09).
 pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
     let sent = payload::read(context, body).await?;
-    let query = context.item_query()?;
     let settings = &context.app.domain.settings;
     let resource = context.resource;
     // PUT-07: whose document it is comes after its ETag.
@@ -106,6 +105,7 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
     {
         return Err(ApiError::Forbidden);
     }
+    let query = context.answer_query()?;
     let again = context.app.plain(resource).vacancies.then(|| sent.clone());
     match (put_once(context, &query, &original, filter.clone(), sent).await?, again) {
         (Err(_), Some(sent)) => put_once(context, &query, &original, filter, sent).await?,
@@ -129,10 +129,8 @@ async fn put_once(
     keep_id(context, &mut replacement, original)?;
     let names = &settings.names;
     let mut document = Document::new();
-    for field in ["_id", resource.id_field.as_str()] {
-        if let Some(id) = original.get(field) {
-            document.insert(field, id.clone());
-        }
+    if let Some(id) = original.get(&resource.id_field) {
+        document.insert(&resource.id_field, id.clone());
     }
     document.extend(replacement);
     document.insert(&names.last_updated, now);
@@ -144,6 +142,15 @@ async fn put_once(
     if settings.if_match {
         let digest = etag(&document, &resource.etag_ignore_fields);
         document.insert(&names.etag, digest);
+    }
+    if resource.id_field != "_id"
+        && let Some(id) = original.get("_id")
+    {
+        // ETAG-03: the store's own id is not part of what was sent.
+        let mut whole = Document::new();
+        whole.insert("_id", id.clone());
+        whole.extend(document);
+        document = whole;
     }
     let guard = guard(context, original, context.own(filter)?)?;
     let write = Write::Replace { source: context.source().to_owned(), guard, document: document.clone() };
@@ -209,7 +216,7 @@ async fn validated(context: &Context<'_>, sent: Value, mode: Mode<'_>, now: Date
         // ERR-05.
         .map_err(|error| ApiError::Invalid(Issues::single("validator exception", &error.to_string())))?;
     if let Mode::Replace { .. } = mode {
-        context.force_parents(&mut document);
+        context.force_captured(&mut document);
     }
     let subject = context.caller.token.as_ref().map(|token| token.subject.as_str());
     let validation = validate(document, &Circumstances { resource, settings, mode, subject, now });

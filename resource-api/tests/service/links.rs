@@ -83,6 +83,37 @@ async fn a_nested_url_reaches_only_what_belongs_to_it() {
     assert_eq!(nobody["_issues"], json!({ "person": issue }));
 }
 
+/// PUT-09: the field that the item's url names is the document's, like those above it.
+#[actix_rt::test]
+async fn the_field_of_an_items_own_url_is_forced_too() {
+    let api = Api::open(json!({
+        "RESOURCE_METHODS": ["GET", "POST"], "ITEM_METHODS": ["GET", "PUT"],
+        "DOMAIN": { "companies": {
+            "item_lookup_field": "code", "item_url": "regex(\"[a-z]+\")",
+            "schema": { "code": { "type": "string", "required": true }, "name": { "type": "string" } }
+        } }
+    }))
+    .await;
+    let created = api.post("/companies", json!({ "code": "acme" })).await.is(201);
+    api.edit("PUT", "/companies/acme", &created.etag(), json!({ "name": "x", "code": "other" })).await.is(200);
+    let company = api.get("/companies/acme").await.is(200).json();
+    assert_eq!((&company["code"], &company["name"]), (&json!("acme"), &json!("x")));
+}
+
+/// LINK-03: the link to a page of unknown size has no query, as that of an empty one.
+#[actix_rt::test]
+async fn the_link_to_a_page_that_is_not_counted_has_no_query() {
+    let mut domain = domain();
+    domain["OPTIMIZE_PAGINATION_FOR_SPEED"] = json!(true);
+    let api = Api::open(domain).await;
+    api.post("/api/people", json!({ "name": "ada" })).await.is(201);
+    let links = api.get("/api/people?max_results=1").await.is(200).json()["_links"].clone();
+    assert_eq!(
+        (&links["self"]["href"], &links["next"]["href"]),
+        (&json!("people"), &json!("people?max_results=1&page=2"))
+    );
+}
+
 /// GET-03, URL-04: the second url of a document.
 #[actix_rt::test]
 async fn an_additional_lookup_shows_the_same_document() {

@@ -15,6 +15,10 @@ fn domain() -> Value {
     })
 }
 
+fn date(shown: &Value) -> bson::DateTime {
+    resource_api::domain::DateFormat::default().parse(shown.as_str().unwrap()).unwrap()
+}
+
 async fn create(api: &Api, body: Value) -> (Answer, String) {
     let created = api.post("/people", body).await.is(201);
     let path = format!("/people/{}", created.id());
@@ -94,6 +98,12 @@ async fn a_custom_id_field_is_required() {
     let moved = api.edit("PATCH", "/books/123", &patched.etag(), json!({ "isbn": "124" })).await;
     assert!(moved.refused(400).contains("'isbn'"));
     let put = api.edit("PUT", "/books/123", &patched.etag(), json!({ "title": "z" })).await.is(200);
+    // ETAG-03: of what was sent and the id field; the store's own id is not in it.
+    let book = api.get("/books/123").await.json();
+    let hashed = bson::doc! {
+        "isbn": "123", "title": "z", "_created": date(&book["_created"]), "_updated": date(&book["_updated"]),
+    };
+    assert_eq!(put.etag(), resource_api::etag::etag(&hashed, &[]));
     assert_eq!(api.get("/books/123").await.json()["title"], "z");
     api.request("PUT", "/books/77").json(&json!({ "title": "new" })).answer().await.is(201);
     assert_eq!(api.get("/books/77").await.is(200).json()["isbn"], "77");
@@ -109,6 +119,8 @@ async fn answers_to_writes_can_say_more() {
     let api = Api::open(some).await;
     let (created, _) = create(&api, json!({ "name": "a", "age": 1 })).await;
     assert_eq!((&created.json()["name"], created.json().get("age")), (&json!("a"), None));
+    // What is not shown is not understood either.
+    api.post("/people?embedded=%5B%5D&projection=%5B%5D", json!({ "name": "b" })).await.is(201);
     let api = Api::open(with(domain(), json!({ "BANDWIDTH_SAVER": false }))).await;
     let (created, path) = create(&api, json!({ "name": "a", "age": 1 })).await;
     assert_eq!(
@@ -117,6 +129,7 @@ async fn answers_to_writes_can_say_more() {
     );
     let patched = api.edit("PATCH", &path, &created.etag(), json!({ "age": 2 })).await.is(200).json();
     assert_eq!((&patched["name"], &patched["age"]), (&json!("a"), &json!(2)));
+    api.post("/people?embedded=%5B%5D", json!({})).await.refused(400);
 }
 
 /// PATCH-04, PATCH-06, PATCH-07: only what was sent changes; documents are merged at every depth.

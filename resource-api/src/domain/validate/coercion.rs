@@ -41,7 +41,7 @@ pub fn coerce(step: Coercion, value: &Bson, dates: &DateFormat) -> Result<Bson, 
                 let shown = python_text::repr(value);
                 format!("{shown} is not a valid ObjectId, it must be a 12-byte input or a 24-character hex string")
             }),
-            _ => Err(format!("id must be an instance of (bytes, str, ObjectId), not {class}")),
+            _ => Err(format!("id must be an instance of (bytes, str, ObjectId), not <class '{class}'>")),
         },
         Coercion::Json => match value {
             Bson::String(text) => {
@@ -123,6 +123,7 @@ mod tests {
                 bson!("x"),
                 Err("'x' is not a valid ObjectId, it must be a 12-byte input or a 24-character hex string"),
             ),
+            (Coercion::ObjectId, bson!(5), Err("id must be an instance of (bytes, str, ObjectId), not <class 'int'>")),
             (Coercion::Datetime, bson!("x"), Err("time data 'x' does not match format '%a, %d %b %Y %H:%M:%S GMT'")),
         ] {
             assert_eq!(coerce(step, &value, &dates), expected.map_err(str::to_owned), "{step:?} {value}");

@@ -162,7 +162,10 @@ impl<'a> Run<'a> {
             unrequired: Default::default(),
         };
         self.mapping(document, &level, violations);
-        if let Some(Bson::Array(_)) = document.get("_id") {
+        let refused = |field: &str| violations.iter().any(|known| known.rule == "type" && known.names(field));
+        if let Some(Bson::Array(_)) = document.get("_id")
+            && !refused("_id")
+        {
             // As in MongoDB: a list's values are looked for, never the list itself.
             violations.push(Violation::message(&level.place.name("_id"), "type", "can't be a list".to_owned()));
         }

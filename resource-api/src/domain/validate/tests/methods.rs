@@ -58,6 +58,8 @@ fn an_id_that_is_a_list_is_refused() {
         assert_eq!(post(schema.clone(), json!({"_id": [1]})), Err(json!({"_id": "can't be a list"})));
         assert!(post(schema, json!({"_id": []})).is_err());
     }
+    let typed = json!({"_id": {"type": "objectid"}});
+    assert_eq!(post(typed, json!({"_id": [1]})), Err(json!({"_id": "must be of objectid type"})));
 }
 
 /// VAL-33 to VAL-35: defaults, setters, rename, purge, nested too.
@@ -67,6 +69,11 @@ fn documents_are_brought_into_their_normal_form() {
     for (schema, document, expected) in [
         (json!({"a": {"default": 0}, "b": {"default": ""}}), json!({}), json!({"a": 0, "b": ""})),
         (json!({"a": {"default": null, "nullable": true}}), json!({}), json!({"a": null})),
+        (
+            json!({"d": {"type": "dict", "allow_unknown": {"rename_handler": "lower"}}}),
+            json!({"d": {"Key": 1}}),
+            json!({"d": {"key": 1}}),
+        ),
         (nested.clone(), json!({}), json!({})),
         (nested, json!({"d": {"b": 2}}), json!({"d": {"c": 2, "a": 1}})),
         (
