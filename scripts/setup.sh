@@ -54,6 +54,26 @@ need_test_programs() {
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
+# Eve, which resource-api is compared with, outside the project; sets TEST_EVE_PYTHON. A tool for tests, never shipped.
+need_eve() {
+  [ -z "${TEST_EVE_PYTHON:-}" ] || return 0
+  local version=2.3.1 folder
+  folder=${XDG_CACHE_HOME:-$HOME/.cache}/evergate/eve-$version
+  export TEST_EVE_PYTHON=$folder/bin/python
+  "$TEST_EVE_PYTHON" -c 'import eve' 2>/dev/null && return
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3 python3-venv
+  say "Installing Eve $version, to compare with"
+  mkdir -p "${folder%/*}"
+  # Of the many that may ask at once, one installs and the others find it done.
+  (
+    flock 8
+    "$TEST_EVE_PYTHON" -c 'import eve' 2>/dev/null && exit
+    python3 -m venv --clear "$folder"
+    "$TEST_EVE_PYTHON" -m pip install --quiet --disable-pip-version-check "eve==$version" \
+      Cerberus==1.3.8 Flask==3.1.3 Werkzeug==3.1.9 pymongo==4.20.1 simplejson==3.20.2
+  ) 8>"$folder.lock"
+}
+
 # need_cargo_tool COMMAND VERSION
 need_cargo_tool() {
   command -v "$1" >/dev/null && return

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-const CRATES: &[&str] = &["auth-server", "oauth-client", "resource-api", "shared", "benches", "."];
+const CRATES: &[&str] = &["auth-server", "oauth-client", "resource-api", "shared", "benches", "oracle", "."];
 const SERVICES: &[&str] = &["auth-server", "oauth-client", "resource-api"];
 
 /// Files, and folders (with their slash), that may speak HTTP as a server: endpoints, extractors, error, routes, lib and the
