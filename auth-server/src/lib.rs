@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod app;
 pub mod audit;
 mod authorize;
+mod backup;
 mod bearer;
 mod browser;
 mod browser_form;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod audit;
+mod backup;
 mod client;
 mod grant;
 mod key;
@@ -69,6 +70,10 @@ enum Command {
     /// The master keys, under which cookies and renewed tokens are made
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Copy the store to a file, also while a server runs, and check the copy
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the store, while no server runs
+    Restore(backup::RestoreArguments),
     /// Bring the scopes, clients and users of a TOML file into being; what is already so is left alone
     Apply(apply::ApplyArguments),
 }
@@ -101,6 +106,8 @@ impl Command {
             Command::Grant(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,
             Command::Key(command) => command.run(context).await,
+            Command::Backup(arguments) => backup::back_up(context, arguments).await,
+            Command::Restore(arguments) => backup::restore(context, arguments).await,
             Command::Apply(arguments) => apply::apply(context, arguments).await,
         }
     }

@@ -5,6 +5,7 @@
 mod support;
 
 mod audit;
+mod backups;
 mod clients;
 mod grants;
 mod keys;

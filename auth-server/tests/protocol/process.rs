@@ -1,74 +1,32 @@
 //! The program itself, killed and stopped.
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{PASSWORD, Server};
-
-/// The program serving a store; killed when the test ends.
-struct Program(Child);
-
-impl Program {
-    async fn serve(server: &Server) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_auth-server"))
-            .args(["serve", "--config"])
-            .arg(server.config_file())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let program = Self(child);
-        let end = Instant::now() + Duration::from_secs(30);
-        while server.http.get(format!("{}/readyz", server.url)).send().await.is_err() {
-            assert!(Instant::now() < end, "the program does not get ready");
-            actix_rt::time::sleep(Duration::from_millis(20)).await;
-        }
-        program
-    }
-
-    /// SIGKILL: nothing can be written after it.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    fn terminate(&self) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
-            self.0.kill().unwrap();
-            self.0.wait().unwrap();
-        }
-    }
-}
+use crate::support::{PASSWORD, Program, Server};
 
 /// X-025, B-045, C-027: killed right after the answer, a code is used, a token rotated or revoked all the same.
 #[actix_rt::test]
 async fn what_was_answered_outlives_a_kill() {
     let server = Server::unserved("").await;
     let (shop, api, alice) = (server.shop().await, server.api().await, server.user("alice").await);
-    let mut program = Program::serve(&server).await;
+    let mut program = Program::serve(&server.place()).await;
     for _ in 0..3 {
         let revoked = alice.tokens(&shop).await;
         let rotated = alice.tokens(&shop).await;
         let code = alice.authorize(&shop).await;
         let redeemed = shop.redeem(&code).await.tokens();
         program.kill();
-        program = Program::serve(&server).await;
+        program = Program::serve(&server.place()).await;
         assert!(api.finds_active(&redeemed.access).await);
         shop.redeem(&code).await.refused("invalid_grant");
         assert!(!api.finds_active(&redeemed.access).await, "the code is used, so its replay ends the family");
         let next = shop.refresh(&rotated.refresh).await.tokens();
         program.kill();
-        program = Program::serve(&server).await;
+        program = Program::serve(&server.place()).await;
         assert_eq!(shop.refresh(&rotated.refresh).await.tokens().refresh, next.refresh);
         assert_eq!(shop.revoke(&revoked.refresh).await.status, 200);
         program.kill();
-        program = Program::serve(&server).await;
+        program = Program::serve(&server.place()).await;
         assert!(!api.finds_active(&revoked.access).await);
         shop.refresh(&revoked.refresh).await.refused("invalid_grant");
     }
@@ -81,7 +39,7 @@ async fn a_stop_lets_running_requests_finish() {
     let metadata = serde_json::json!({"grant_types": ["password"], "redirect_uris": []});
     let script = server.client(metadata).await;
     server.user("alice").await;
-    let mut program = Program::serve(&server).await;
+    let mut program = Program::serve(&server.place()).await;
     let request = script.password("alice", PASSWORD);
     let stop = async {
         actix_rt::time::sleep(Duration::from_millis(10)).await;
@@ -91,7 +49,7 @@ async fn a_stop_lets_running_requests_finish() {
     answer.tokens();
     let end = Instant::now() + Duration::from_secs(30);
     let status = loop {
-        if let Some(status) = program.0.try_wait().unwrap() {
+        if let Some(status) = program.ended() {
             break status;
         }
         assert!(Instant::now() < end, "the program does not stop");

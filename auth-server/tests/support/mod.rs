@@ -4,6 +4,7 @@
 
 mod answer;
 mod browser;
+mod program;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -26,6 +27,7 @@ use shared::http_client::{HttpClient, HttpClientConfig};
 
 pub use answer::{Answer, Tokens};
 pub use browser::{Browser, hidden};
+pub use program::{Place, Program};
 
 /// What every test user types, unless the test says otherwise.
 pub const PASSWORD: &str = "a password for tests";
@@ -164,6 +166,11 @@ impl Server {
         self.folder.path()
     }
 
+    /// Where the program can serve this store.
+    pub fn place(&self) -> Place {
+        Place { url: self.url.clone(), config: self.config_file() }
+    }
+
     /// The configuration this server has, as a file.
     pub fn config_file(&self) -> std::path::PathBuf {
         self.folder.path().join("config.toml")
@@ -283,6 +290,11 @@ impl Server {
 }
 
 impl Client {
+    /// The same client, talking to another server.
+    pub fn with_server(&self, place: &Place) -> Self {
+        Self { url: place.url.clone(), ..self.clone() }
+    }
+
     /// The same client at another address: see [`Server::behind_proxy`].
     pub fn at(&self, address: &str) -> Self {
         Self { address: Some(address.to_owned()), ..self.clone() }
@@ -362,6 +374,11 @@ impl Client {
 }
 
 impl Person {
+    /// The same person, talking to another server.
+    pub fn with_server(&self, place: &Place) -> Self {
+        Self { url: place.url.clone(), ..self.clone() }
+    }
+
     /// A browser of this person's, in which nobody is signed in yet.
     pub fn browser(&self) -> Browser {
         Browser::new(&self.url, self.http.clone())

@@ -2,6 +2,7 @@
 //! never wait for it (decisions 9).
 
 mod copy;
+mod replace;
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
@@ -15,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::{Semaphore, oneshot};
 
 pub use copy::{Copied, CopyError, copy, verify};
+pub use replace::{is_in_use, replace};
 
 use super::StoreError;
 use crate::metrics::{Counter, Histogram, Metrics};
@@ -81,6 +83,8 @@ impl Sqlite {
         prepare(&mut connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // A first read, from which on the file is seen to be in use.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         let (jobs, waiting) = sync_channel(QUEUE);
         let measured = Arc::new(OnceLock::new());
         let told = measured.clone();
@@ -132,11 +136,12 @@ impl Sqlite {
             )));
         }
         if version > 0 && version < steps.len() {
-            let copy = self.inner.path.with_extension(format!("{component}-v{version}.backup"));
-            if !copy.exists() {
-                private_file(&copy).map_err(|error| StoreError::Unavailable(format!("{}: {error}", copy.display())))?;
-                connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
-            }
+            let copied = self.copy_aside(&format!("{component}-v{version}"))?;
+            log::warn!(
+                "the tables of {component} are brought to version {}; {} is a copy of before",
+                steps.len(),
+                copied.display()
+            );
         }
         for (number, step) in steps.iter().enumerate().skip(version) {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -152,6 +157,22 @@ impl Sqlite {
             transaction.commit()?;
         }
         Ok(())
+    }
+
+    /// A whole and checked copy beside the file: `auth.NAME.backup`, or `auth.NAME-2.backup` where an earlier upgrade left one.
+    fn copy_aside(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = &self.inner.path;
+        let mut extension = format!("{name}.backup");
+        for number in 2.. {
+            let aside = path.with_extension(extension);
+            match copy(path, &aside, false, |_, _| {}) {
+                Ok(_) => return Ok(aside),
+                Err(CopyError::Exists(_)) => extension = format!("{name}-{number}.backup"),
+                Err(CopyError::Store(error)) => return Err(error),
+                Err(error) => return Err(StoreError::Unavailable(error.to_string())),
+            }
+        }
+        Err(StoreError::Unavailable(format!("no copy of {} can be made", path.display())))
     }
 
     /// A point read on the calling thread: a few microseconds, so cheaper here than a hop to another thread. A transaction

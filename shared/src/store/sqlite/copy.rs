@@ -31,6 +31,8 @@ pub enum CopyError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{} is damaged: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
+    #[error("{} is in use: stop what serves it first", .0.display())]
+    InUse(PathBuf),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -49,10 +51,19 @@ pub fn copy(from: &Path, to: &Path, replace: bool, mut progress: impl FnMut(u64,
     if !replace && to.exists() {
         return Err(CopyError::Exists(to.to_owned()));
     }
-    let source = open(from)?;
+    copy_of(&open(from)?, to, replace, &mut progress)
+}
+
+/// The same of an open file.
+pub(super) fn copy_of(
+    source: &Connection,
+    to: &Path,
+    replace: bool,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Copied, CopyError> {
     // Held to the end: rows are counted in the state that is copied, and what is written meanwhile starts no step anew.
-    source.execute_batch("BEGIN")?;
-    let rows = count(&source)?;
+    let snapshot = source.unchecked_transaction()?;
+    let rows = count(source)?;
 
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -62,20 +73,8 @@ pub fn copy(from: &Path, to: &Path, replace: bool, mut progress: impl FnMut(u64,
     part.remove();
     private_file(&part.0).map_err(file(&part.0))?;
     let mut target = Connection::open(&part.0)?;
-    {
-        let backup = Backup::new_with_names(&source, MAIN_DB, &mut target, MAIN_DB)?;
-        loop {
-            let step = backup.step(PAGES)?;
-            let pages = backup.progress();
-            let all = u64::try_from(pages.pagecount).unwrap_or_default();
-            progress(all.saturating_sub(u64::try_from(pages.remaining).unwrap_or_default()), all);
-            match step {
-                StepResult::Done => break,
-                StepResult::More => {}
-                _ => std::thread::sleep(std::time::Duration::from_millis(10)),
-            }
-        }
-    }
+    copy_pages(source, &mut target, progress)?;
+    snapshot.finish()?;
     // The original's log mode came along; without it the copy is one file.
     target.pragma_update(None, "journal_mode", "DELETE")?;
     if check_integrity(&part.0, &target)? != rows {
@@ -99,13 +98,33 @@ pub fn copy(from: &Path, to: &Path, replace: bool, mut progress: impl FnMut(u64,
     Ok(Copied { bytes, rows })
 }
 
+/// All pages, as one transaction of the target.
+pub(super) fn copy_pages(
+    source: &Connection,
+    target: &mut Connection,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), rusqlite::Error> {
+    let backup = Backup::new_with_names(source, MAIN_DB, target, MAIN_DB)?;
+    loop {
+        let step = backup.step(PAGES)?;
+        let pages = backup.progress();
+        let all = u64::try_from(pages.pagecount).unwrap_or_default();
+        progress(all.saturating_sub(u64::try_from(pages.remaining).unwrap_or_default()), all);
+        match step {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+}
+
 /// Checks a file: SQLite's integrity check, then the rows of each table.
 pub fn verify(path: &Path) -> Result<BTreeMap<String, u64>, CopyError> {
     let connection = open(path)?;
     check_integrity(path, &connection)
 }
 
-fn check_integrity(path: &Path, connection: &Connection) -> Result<BTreeMap<String, u64>, CopyError> {
+pub(super) fn check_integrity(path: &Path, connection: &Connection) -> Result<BTreeMap<String, u64>, CopyError> {
     let damaged = |reason: String| CopyError::Damaged { path: path.to_owned(), reason };
     let told = (|| -> Result<Vec<String>, rusqlite::Error> {
         let mut check = connection.prepare("PRAGMA integrity_check(10)")?;
@@ -119,7 +138,7 @@ fn check_integrity(path: &Path, connection: &Connection) -> Result<BTreeMap<Stri
     }
 }
 
-fn open(path: &Path) -> Result<Connection, CopyError> {
+pub(super) fn open(path: &Path) -> Result<Connection, CopyError> {
     if !path.is_file() {
         return Err(CopyError::Missing(path.to_owned()));
     }

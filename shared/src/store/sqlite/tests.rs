@@ -45,6 +45,17 @@ async fn an_upgrade_copies_the_file_first_and_an_older_program_refuses_the_newer
     store.migrate("test", &["", "ALTER TABLE item ADD COLUMN size INTEGER"]).unwrap();
     let copy = Sqlite::open(folder.path().join("test.test-v1.backup")).unwrap();
     assert_eq!(names(&copy), ["kept"]);
+    // Back to the first version for a while, then up again: what was written meanwhile is copied too.
+    let back = |connection: &Connection| -> Result<(), StoreError> {
+        Ok(connection.execute_batch(
+            "UPDATE schema_version SET version = 1; ALTER TABLE item DROP COLUMN size; INSERT INTO item VALUES ('later')",
+        )?)
+    };
+    store.write(back).await.unwrap();
+    store.migrate("test", &["", "ALTER TABLE item ADD COLUMN size INTEGER"]).unwrap();
+    assert_eq!(names(&copy), ["kept"], "the first copy stays");
+    let second = Sqlite::open(folder.path().join("test.test-v1-2.backup")).unwrap();
+    assert_eq!(names(&second), ["kept", "later"]);
     let refused = store.migrate("test", &["one"]).unwrap_err().to_string();
     assert!(refused.contains("version 2 of test") && refused.contains("up to 1"), "{refused}");
 }
