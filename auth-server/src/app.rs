@@ -91,14 +91,14 @@ impl App {
             Lifetimes::seconds(lifetimes.sso_absolute),
         );
         let transactions = Expiring::new(state.clone(), "transaction", Lifetimes::seconds(lifetimes.transaction));
-        let passwords = Passwords::new(&config.passwords);
+        let passwords = Passwords::new(&config.passwords, &metrics);
         Ok(Self {
             users: Users::new(directory.users, directory.audit.clone(), state.clone(), passwords.clone()),
             clients: Clients::new(directory.clients, state.clone()),
             scopes: KnownScopes::new(directory.scopes),
             consents: directory.consents,
             notes: directory.notes,
-            audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit)),
+            audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit), &metrics),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
             client_failures: Failures::new(&state),
             attempts: Attempts::new(state.clone(), keys.clone(), config.throttle.clone()),

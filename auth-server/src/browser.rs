@@ -112,6 +112,7 @@ impl Visitor {
         let outdated = outdated(app, &user).await?;
         let signed_in = Self { session, user: Some(user), origin: self.origin, cookies: vec![cookie] };
         if !outdated {
+            app.counts.sessions_started.increment(1);
             return Ok(SignIn::Done(signed_in));
         }
         Ok(signed_in.sign_out(app).await?.map_or(SignIn::Ended, SignIn::Outdated))
@@ -127,6 +128,7 @@ impl Visitor {
             app.sessions.end(&session).await?;
             return Ok(None);
         }
+        app.counts.sessions_started.increment(1);
         Ok(Some(Self { session, user: Some(user), origin: self.origin, cookies: vec![cookie] }))
     }
 

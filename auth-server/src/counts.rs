@@ -8,6 +8,7 @@ pub struct Counts {
     pub token_requests: Counters<2>,
     pub active_tokens: Counter,
     pub inactive_tokens: Counter,
+    pub sessions_started: Counter,
 }
 
 impl Counts {
@@ -27,6 +28,11 @@ impl Counts {
             ),
             active_tokens: introspections("active"),
             inactive_tokens: introspections("inactive"),
+            sessions_started: metrics.counter(
+                "evergate_sessions_started_total",
+                "Browser sessions in which somebody signed in",
+                &[],
+            ),
         }
     }
 }

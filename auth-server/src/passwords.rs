@@ -8,6 +8,7 @@ use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use shared::Secret;
+use shared::metrics::{Counter, Histogram, Metrics};
 use shared::random::random_bytes;
 use tokio::sync::Semaphore;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
@@ -36,6 +37,14 @@ struct Inner {
     threads: Arc<Semaphore>,
     /// Checked where there is no user or no hash, so that the work is the same (F-021).
     dummy: String,
+    counts: Counts,
+}
+
+/// What is told of the work.
+struct Counts {
+    refused: Counter,
+    wait: Histogram,
+    work: Histogram,
 }
 
 /// More hashes wait than may: 503 with Retry-After (F-007).
@@ -81,20 +90,31 @@ pub enum WeakPassword {
 }
 
 impl Passwords {
-    pub fn new(config: &PasswordConfig) -> Self {
+    pub fn new(config: &PasswordConfig, metrics: &Metrics) -> Self {
         let params = Params::new(config.memory_kib, config.passes, config.lanes, None)
             .expect("the configuration was checked against tighter bounds");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads > 0 { config.threads } else { (cores - 1).max(1) };
         let dummy = dummy_hash(&params);
-        Self {
-            inner: Arc::new(Inner {
-                params,
-                places: Arc::new(Semaphore::new(threads + config.queue)),
-                threads: Arc::new(Semaphore::new(threads)),
-                dummy,
-            }),
-        }
+        let (places, running) = (Arc::new(Semaphore::new(threads + config.queue)), Arc::new(Semaphore::new(threads)));
+        let (free, idle, queue) = (places.clone(), running.clone(), config.queue);
+        metrics.watch("evergate_password_hashes_waiting", "Passwords that wait to be checked", move || {
+            (queue + idle.available_permits()).saturating_sub(free.available_permits()) as f64
+        });
+        let counts = Counts {
+            refused: metrics.counter(
+                "evergate_password_hashes_refused_total",
+                "Passwords that were not checked, as too many waited",
+                &[],
+            ),
+            wait: metrics.histogram(
+                "evergate_password_hash_wait_seconds",
+                "How long passwords waited for their turn, in seconds",
+                &[],
+            ),
+            work: metrics.histogram("evergate_password_hash_seconds", "How long hashing took, in seconds", &[]),
+        };
+        Self { inner: Arc::new(Inner { params, places, threads: running, dummy, counts }) }
     }
 
     /// A hash to store for a new password (F-001, F-006).
@@ -115,12 +135,21 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let place = self.inner.places.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let thread = self.inner.threads.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let inner = self.inner.clone();
+        let came = Instant::now();
+        let place = inner.places.clone().try_acquire_owned().map_err(|_| {
+            inner.counts.refused.increment(1);
+            Busy
+        })?;
+        let thread = inner.threads.clone().acquire_owned().await.map_err(|_| Busy)?;
+        inner.counts.wait.record(came.elapsed().as_secs_f64());
         let result = tokio::task::spawn_blocking(move || {
             // Held by the work itself: a caller who goes away frees no core.
             let _held = (place, thread);
-            work()
+            let began = Instant::now();
+            let done = work();
+            inner.counts.work.record(began.elapsed().as_secs_f64());
+            done
         });
         result.await.map_err(|_| Busy)
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use shared::clock;
 use shared::expiring::ExpiringStore;
+use shared::metrics::{Counters, Metrics};
 use shared::store::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -29,6 +30,8 @@ pub struct Audit {
     /// fill the store.
     refusals: Throttle,
     waiting: mpsc::Sender<Waiting>,
+    /// By kind; all of them, also those that are not noted.
+    counts: Counters<1>,
 }
 
 /// What the writer behind is given.
@@ -49,7 +52,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 impl Audit {
     /// Events older than `kept` are removed in the background.
-    pub fn new(store: Arc<dyn AuditStore>, state: Arc<dyn ExpiringStore>, kept: Duration) -> Self {
+    pub fn new(store: Arc<dyn AuditStore>, state: Arc<dyn ExpiringStore>, kept: Duration, metrics: &Metrics) -> Self {
         let held = Arc::downgrade(&store);
         actix_rt::spawn(async move {
             loop {
@@ -62,16 +65,20 @@ impl Audit {
         });
         let (waiting, queue) = mpsc::channel(QUEUE);
         actix_rt::spawn(write_behind(store.clone(), queue));
-        Self { store, refusals: Throttle::new(state, "audited_refusals", 10), waiting }
+        let help = "What happened with sign-ins, sessions, codes and tokens, by the audit log's names";
+        let counts = metrics.counters("evergate_events_total", help, ["kind"]);
+        Self { store, refusals: Throttle::new(state, "audited_refusals", 10), waiting, counts }
     }
 
     /// Writes down a change that is about to be made outside of the directory: without this it must not be made (F-065).
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
+        self.counts.count([event.kind.as_str()]);
         self.store.append(&[event]).await
     }
 
     /// Notes what has happened already; that the note fails undoes nothing (F-065).
     pub async fn note(&self, event: Event) {
+        self.counts.count([event.kind.as_str()]);
         if let Some(ip) = event.ip.filter(|_| event.kind.is_anybodys()) {
             let key = || format!("{} {:?}", network(ip), event.kind);
             // Where it can't be counted it is noted: better twice than never.
@@ -85,6 +92,7 @@ impl Audit {
     /// As [`Audit::note`], without waiting until it is stored: for what happens a thousand times a second. Many such events
     /// are written together, within milliseconds; a kill in between loses them.
     pub async fn note_soon(&self, event: Event) {
+        self.counts.count([event.kind.as_str()]);
         match self.waiting.try_send(Waiting::Event(Box::new(event))) {
             Ok(()) => {}
             Err(

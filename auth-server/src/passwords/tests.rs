@@ -2,7 +2,7 @@
 use super::*;
 
 fn passwords() -> Passwords {
-    Passwords::new(&PasswordConfig::default())
+    Passwords::new(&PasswordConfig::default(), &Metrics::default())
 }
 
 fn secret(text: &str) -> Secret {
@@ -94,7 +94,8 @@ async fn without_a_hash_no_password_is_right() {
 /// F-007: what would wait too long is refused at once.
 #[actix_rt::test]
 async fn a_full_queue_is_busy() {
-    let passwords = Passwords::new(&PasswordConfig { threads: 1, queue: 1, ..PasswordConfig::default() });
+    let passwords =
+        Passwords::new(&PasswordConfig { threads: 1, queue: 1, ..PasswordConfig::default() }, &Metrics::default());
     let results = futures_util::future::join_all((0..4).map(|_| passwords.hash(secret("a")))).await;
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false]);
     assert!(passwords.hash(secret("a")).await.is_ok());

@@ -10,7 +10,8 @@ async fn tokens_introspections_and_commits_are_counted() {
     let server = Server::with("password_grant = true\nmetrics = { listen = '127.0.0.1:0' }").await;
     let (robot, api) = (server.robot().await, server.api().await);
     let script = server.client(json!({"grant_types": ["password"], "redirect_uris": []})).await;
-    server.user("alice").await;
+    let alice = server.user("alice").await;
+    alice.browser().sign_in(&alice).await;
     let token = robot.token(&[("grant_type", "client_credentials")]).await.tokens().access;
     script.password("alice", PASSWORD).await.tokens();
     script.password("alice", "a wrong password of alice").await.refused("invalid_grant");
@@ -26,6 +27,10 @@ async fn tokens_introspections_and_commits_are_counted() {
         r#"evergate_introspections_total{result="active"} 1"#,
         r#"evergate_introspections_total{result="inactive"} 1"#,
         r#"evergate_http_requests_total{method="POST",route="/oauth/introspect",status="200"} 2"#,
+        r#"evergate_events_total{kind="login_succeeded"} 2"#,
+        r#"evergate_events_total{kind="login_failed"} 1"#,
+        r#"evergate_sessions_started_total 1"#,
+        r#"evergate_password_hashes_waiting 0"#,
     ] {
         assert!(told.lines().any(|told| told == line), "{line} is missing in:\n{told}");
     }
@@ -35,6 +40,8 @@ async fn tokens_introspections_and_commits_are_counted() {
     };
     let commits = value("evergate_store_commits_total");
     assert!(commits >= 1.0 && value("evergate_store_commit_writes_sum") >= commits);
+    let hashes = value("evergate_password_hash_seconds_count");
+    assert!(hashes >= 3.0 && value("evergate_password_hash_wait_seconds_count") >= hashes);
     assert!(!told.contains(&token) && !told.contains("made-up"));
 }
 
