@@ -127,6 +127,44 @@ impl Browser {
         assert!(bad.is_empty(), "{bad:#?}");
     }
 
+    /// Types into whatever has the focus; `\t` and `\n` are the keys Tab and Enter.
+    pub async fn types(&self, text: &str) {
+        let keys = text.replace('\t', "\u{e004}").replace('\n', "\u{e007}");
+        self.page.active_element().await.unwrap().send_keys(&keys).await.unwrap();
+    }
+
+    /// The text of what has the focus.
+    pub async fn focused_text(&self) -> String {
+        self.page.active_element().await.unwrap().text().await.unwrap()
+    }
+
+    /// Waits until the browser is at an address that begins so.
+    pub async fn arrives_at(&self, address: &str) {
+        for _ in 0..100 {
+            if self.url().await.starts_with(address) {
+                return;
+            }
+            actix_rt::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} is not at {address}:\n{}", self.url().await, self.text().await);
+    }
+
+    /// From now on the page is `width` pixels wide, for a reader who prefers `scheme`, "light" or "dark".
+    pub async fn looks_like(&self, width: u32, scheme: &str) {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        for (cmd, params) in [("Emulation.setDeviceMetricsOverride", size), ("Emulation.setEmulatedMedia", media)] {
+            self.page.issue_cmd(Devtools(json!({"cmd": cmd, "params": params}))).await.unwrap();
+        }
+    }
+
+    /// Fails where the page is wider than the window.
+    pub async fn fits(&self, what: &str) {
+        let script = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]";
+        let widths = self.page.execute(script, Vec::new()).await.unwrap();
+        assert!(widths[0].as_u64() <= widths[1].as_u64(), "{what} is {} wide in {}", widths[0], widths[1]);
+    }
+
     pub async fn url(&self) -> String {
         self.page.current_url().await.map(|url| url.to_string()).unwrap_or_default()
     }
@@ -139,6 +177,20 @@ impl Drop for Browser {
         if killed.is_err() || self.driver.wait().is_err() {
             eprintln!("chromedriver did not stop");
         }
+    }
+}
+
+/// chromedriver's way to Chromium's own commands.
+#[derive(Debug)]
+struct Devtools(Value);
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
     }
 }
 
