@@ -54,23 +54,37 @@ need_test_programs() {
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
-# Eve, which resource-api is compared with, outside the project; sets TEST_EVE_PYTHON. A tool for tests, never shipped.
+# Eve, which resource-api is compared with. A tool for tests, never shipped.
 need_eve() {
-  [ -z "${TEST_EVE_PYTHON:-}" ] || return 0
-  local version=2.3.1 folder
-  folder=${XDG_CACHE_HOME:-$HOME/.cache}/evergate/eve-$version
-  export TEST_EVE_PYTHON=$folder/bin/python
-  "$TEST_EVE_PYTHON" -c 'import eve' 2>/dev/null && return
+  need_python_packages TEST_EVE_PYTHON eve "to compare with" \
+    eve==2.3.1 Cerberus==1.3.8 Flask==3.1.3 Werkzeug==3.1.9 pymongo==4.20.1 simplejson==3.20.2
+}
+
+# Authlib, an OAuth client library that drives the auth-server in a test.
+need_authlib() {
+  need_python_packages TEST_AUTHLIB_PYTHON authlib "to sign in by it" authlib==1.9.10 requests==2.34.2
+}
+
+# need_python_packages VARIABLE MODULE PURPOSE NAME==VERSION…: in a folder of their own outside the project, named for the
+# first of them; the variable is set to their Python.
+need_python_packages() {
+  local variable=$1 module=$2 purpose=$3
+  shift 3
+  [ -z "${!variable:-}" ] || return 0
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/evergate/${1/==/-}
+  local python=$folder/bin/python
+  export "$variable=$python"
+  "$python" -c "import $module" 2>/dev/null && return
+  # A plain Debian has Python without the means to make such a folder.
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3 python3-venv
-  say "Installing Eve $version, to compare with"
+  say "Installing ${1/==/ }, $purpose"
   mkdir -p "${folder%/*}"
   # Of the many that may ask at once, one installs and the others find it done.
   (
     flock 8
-    "$TEST_EVE_PYTHON" -c 'import eve' 2>/dev/null && exit
+    "$python" -c "import $module" 2>/dev/null && exit
     python3 -m venv --clear "$folder"
-    "$TEST_EVE_PYTHON" -m pip install --quiet --disable-pip-version-check "eve==$version" \
-      Cerberus==1.3.8 Flask==3.1.3 Werkzeug==3.1.9 pymongo==4.20.1 simplejson==3.20.2
+    "$python" -m pip install --quiet --disable-pip-version-check "$@"
   ) 8>"$folder.lock"
 }
 
