@@ -19,6 +19,7 @@ use crate::directory::{self, ConsentStore, NoteStore};
 use crate::notices::Notices;
 use crate::passwords::Passwords;
 use crate::scopes::KnownScopes;
+use crate::secret_uses::SecretUses;
 use crate::sign_in::Attempts;
 use crate::throttle::LocalLimit;
 use crate::token::client_auth::Failures;
@@ -45,6 +46,8 @@ pub struct App {
     pub keys: KeyRing,
     /// Codes, grants, tokens, sessions, transactions, counters.
     pub state: Arc<dyn ExpiringStore>,
+    /// When clients last used their secrets (B-031).
+    pub secret_uses: SecretUses,
     /// Failed client authentications (B-036).
     pub client_failures: Failures,
     /// Failed sign-ins (F-040).
@@ -100,6 +103,7 @@ impl App {
             notes: directory.notes,
             audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit), &metrics),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
+            secret_uses: SecretUses::new(state.clone()),
             client_failures: Failures::new(&state),
             attempts: Attempts::new(state.clone(), keys.clone(), config.throttle.clone()),
             openings: LocalLimit::new(config.throttle.openings),

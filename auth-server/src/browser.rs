@@ -146,7 +146,7 @@ impl Visitor {
     }
 
     /// The answer, with the cookies where there are new ones.
-    pub fn answer(self, mut response: HttpResponse) -> HttpResponse {
+    pub fn answer(&self, mut response: HttpResponse) -> HttpResponse {
         for cookie in &self.cookies {
             if let Err(error) = response.add_cookie(cookie) {
                 log::error!("the cookie {} could not be set: {error}", cookie.name());

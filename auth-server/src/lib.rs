@@ -42,6 +42,7 @@ mod revoke;
 mod routes;
 pub mod scope;
 pub mod scopes;
+mod secret_uses;
 pub mod sign_in;
 mod state;
 mod throttle;

@@ -70,20 +70,7 @@ fn pages(service: &mut web::ServiceConfig, root: &str, style: &str) {
             read().to(account::password::show),
             web::post().to(account::password::submit),
         ))
-        .service(page("/management", read().to(management::overview)))
-        .service(form(
-            "/management/users",
-            read().to(management::users::list),
-            web::post().to(management::users::create),
-        ))
-        .service(page("/management/users/new", read().to(management::users::new)))
-        .service(form(
-            "/management/clients",
-            read().to(management::clients::list),
-            web::post().to(management::clients::create),
-        ))
-        .service(page("/management/clients/new", read().to(management::clients::new)))
-        .service(page("/management/scopes", read().to(management::scopes)));
+        .service(management::scope(&format!("{root}/management")));
 }
 
 /// POST only; anything else is told so in JSON (X-008, B-005).

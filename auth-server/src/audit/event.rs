@@ -261,6 +261,7 @@ impl Event {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
     pub kind: Option<EventKind>,
+    pub outcome: Option<Outcome>,
     /// The id of whoever did it, or whose account it concerns.
     pub who: Option<String>,
     pub client: Option<String>,
@@ -278,6 +279,7 @@ impl EventFilter {
             wanted.is_none() || wanted == found
         }
         fits(self.kind.as_ref(), Some(&event.kind))
+            && fits(self.outcome.as_ref(), Some(&event.outcome))
             && (fits(self.who.as_ref(), event.actor.as_ref()) || fits(self.who.as_ref(), event.subject.as_ref()))
             && fits(self.client.as_ref(), event.client.as_ref())
             && fits(self.ip.as_ref(), event.ip.as_ref())
@@ -332,5 +334,6 @@ mod tests {
         assert!(!fits(EventFilter { since: Some(11), ..Default::default() }));
         assert!(!fits(EventFilter { ip: "192.0.2.1".parse().ok(), ..Default::default() }));
         assert!(!fits(EventFilter { kind: Some(EventKind::CodeIssued), ..Default::default() }));
+        assert!(!fits(EventFilter { outcome: Some(Outcome::Failure), ..Default::default() }));
     }
 }

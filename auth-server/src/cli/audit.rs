@@ -101,7 +101,15 @@ impl Filter {
             Some(name) => Some(app.users.find_by_username(&name).await?.map_or(name, |user| user.id)),
             None => None,
         };
-        Ok(EventFilter { kind: self.kind, who, client: self.client, ip: self.ip, since: self.since, until: self.until })
+        Ok(EventFilter {
+            kind: self.kind,
+            outcome: None,
+            who,
+            client: self.client,
+            ip: self.ip,
+            since: self.since,
+            until: self.until,
+        })
     }
 }
 

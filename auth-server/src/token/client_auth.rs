@@ -153,17 +153,24 @@ impl Presented {
         let form = SecretForm::Sha256(Digest32([0; 32]));
         let nobodys = [ClientSecret { id: String::new(), form, created_at: 0, until: None }];
         let secrets = client.map_or(nobodys.as_slice(), |client| &client.secrets);
-        let mut right = false;
+        let mut proved_by = None;
         let now = clock::now();
         for held in secrets.iter().filter(|held| held.is_live(now)) {
-            right |= match &held.form {
+            let right = match &held.form {
                 SecretForm::Sha256(stored) => stored.matches(&digest),
                 SecretForm::Argon2id(stored) => {
                     matches!(app.passwords.verify(Some(stored), secret.clone()).await?.verdict, Verdict::Right(_))
                 }
             };
+            if right {
+                proved_by = Some(held);
+            }
         }
-        Ok(right && client.is_some_and(|client| !client.disabled && client.authenticates_by(method)))
+        let may = client.is_some_and(|client| !client.disabled && client.authenticates_by(method));
+        if let Some(secret) = proved_by.filter(|_| may) {
+            app.secret_uses.note(secret);
+        }
+        Ok(may && proved_by.is_some())
     }
 }
 

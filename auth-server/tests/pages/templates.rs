@@ -24,14 +24,25 @@ fn samples() -> BTreeMap<&'static str, Value> {
         }
         data
     };
+    let time = json!({"iso": "2026-01-01T00:00:00Z", "minute": "2026-01-01 00:00", "day": "2026-01-01"});
     let user = json!({
-        "id": "u_1", "username": "alice", "roles": ["admin"], "disabled": false, "must_change": true,
-        "created": "2026-01-01T00:00:00Z", "created_day": "2026-01-01",
+        "id": "u_1", "username": "alice", "roles": ["admin"], "disabled": false, "must_change": true, "created": time,
     });
     let client = json!({
         "id": "c_1", "name": "Shop", "public": false, "grants": ["authorization_code"], "scopes": "read",
         "disabled": true, "weaknesses": ["no PKCE"],
     });
+    let party = json!({"name": "Shop", "id": "c_1", "path": "/clients/c_1"});
+    let grant = json!({
+        "id": "g", "client": party, "user": null, "kind": "client_credentials", "scopes": "", "resources": ["urn:x"],
+        "since": time, "used": time, "ends": time, "ip": "::1",
+    });
+    let event = json!({
+        "time": time, "kind": "user_changed", "failed": true, "reason": "why", "actor": party, "subject": null,
+        "client": party, "ip": "::1", "agent": "curl", "request_id": "r", "details": [["scope", "read"]],
+        "changes": [{"field": "roles", "before": "a", "after": "b"}],
+    });
+    let links = json!({"first": "/a", "next": "/b"});
     let form = json!({
         "client_name": "", "client_uri": "", "token_endpoint_auth_method": "none", "redirect_uris": "", "grant_types": [],
         "scope": "", "default_scope": "", "resources": "", "introspects": "", "access_ttl": "", "flags": ["first_party"],
@@ -97,56 +108,136 @@ fn samples() -> BTreeMap<&'static str, Value> {
         ),
         ("logout.html", json!({"csrf": "c", "username": "alice", "apps": ["Shop", "Blog"]})),
         ("management.html", frame("overview", json!({}))),
-        ("management_client_created.html", frame("clients", json!({"client": client, "secret": "s"}))),
         (
-            "management_client_list.html",
+            "management_audit.html",
             frame(
-                "clients",
+                "audit",
                 json!({
-                    "q": "x", "clients": [client], "first": "/a", "next": "/b",
+                    "typed": {"kind": "started", "outcome": "", "who": "", "client": "", "ip": "x", "from": "", "to": ""},
+                    "faults": {"ip": "is no IP address"}, "kinds": ["started"], "filtered": true, "events": [event],
+                    "first": "/a", "next": "/b", "export": "/e", "kept_for": "90 days",
                 }),
             ),
         ),
         (
-            "management_client_new.html",
+            "management_client.html",
+            frame(
+                "clients",
+                json!({
+                    "client": client, "encoded_id": "c_1", "done": "Done.", "uri": "https://a", "auth_methods": ["none"],
+                    "redirect_uris": ["https://a/cb"], "default_scopes": "", "resources": [], "introspects": [],
+                    "access_life": "1 hour", "flags": ["First party"], "declared": true, "created": time,
+                    "secrets": [{
+                        "id": "s_1", "current": true, "ended": true, "imported": true, "created": time, "used": null,
+                        "until": time,
+                    }],
+                    "grants": [grant], "more_grants": true, "events": [event],
+                }),
+            ),
+        ),
+        (
+            "management_client_credentials.html",
+            frame("clients", json!({"client": client, "told": "Made.", "secret": "s", "overlap": "2026-01-01 00:00"})),
+        ),
+        (
+            "management_client_form.html",
             frame(
                 "clients",
                 json!({
                     "form": form, "faults": {"client_name": "is missing", "grant_types": "are empty", "require_pkce": "no"},
-                    "scopes_known": "", "default_resource": "urn:x", "confirm": ["no PKCE"],
+                    "scopes_known": "", "default_resource": "urn:x", "confirm": ["no PKCE"], "id": "c_1", "name": "Shop",
+                    "version": 2, "declared": true, "overtaken": false,
                 }),
             ),
+        ),
+        (
+            "management_client_list.html",
+            frame("clients", json!({"q": "x", "done": "", "clients": [client], "links": links})),
+        ),
+        (
+            "management_confirm.html",
+            frame(
+                "users",
+                json!({
+                    "needs_password": true, "error": "no",
+                    "question": {
+                        "title": "Delete?", "consequences": ["It goes."], "button": "Delete", "danger": true,
+                        "action": "/a", "cancel": "/b", "hidden": [["version", "1"]],
+                        "choice": {"name": "overlap", "label": "How long", "options": [["0", "Now"]]},
+                    },
+                }),
+            ),
+        ),
+        (
+            "management_grant_list.html",
+            frame("users", json!({"whose": party, "of_user": true, "grants": [grant], "links": links})),
         ),
         (
             "management_overview.html",
             frame(
                 "overview",
                 json!({
-                    "issuer": "https://a", "metadata": "m", "authorization_endpoint": "a", "token_endpoint": "t", "warnings": ["w"],
+                    "users": 1, "admins": 1, "clients": 1, "scopes": 1, "warnings": ["w"], "more_weak_clients": 2,
+                    "weak_clients": [{"id": "c_1", "name": "Shop", "weaknesses": ["no PKCE"]}], "events": [event],
+                    "facts": [["Issuer", "https://a"]], "lifetimes": [["Access token", "1 hour"]],
                 }),
             ),
         ),
         ("management_parts.html", json!({})),
+        ("management_prove.html", frame("", json!({"action": "/a", "fields": [["version", "1"]], "error": "wrong"}))),
+        (
+            "management_roles.html",
+            frame(
+                "roles",
+                json!({
+                    "roles": [{"name": "admin", "encoded": "admin", "holders": 2, "opens_console": true, "scopes": ["a"]}],
+                }),
+            ),
+        ),
+        (
+            "management_scope_form.html",
+            frame(
+                "scopes",
+                json!({
+                    "form": {"name": "read", "text": "Read", "role": ""}, "new": false, "encoded": "read", "roles": "admin",
+                    "faults": {"text": "is missing"},
+                }),
+            ),
+        ),
         (
             "management_scopes.html",
             frame(
                 "scopes",
-                json!({
-                    "scopes": [{"name": "read", "text": "Read", "role": null}],
-                }),
+                json!({"done": "", "scopes": [{"name": "read", "encoded": "read", "text": "Read", "role": null}]}),
             ),
         ),
-        ("management_user_created.html", frame("users", json!({"user": user, "password": "p"}))),
-        ("management_user_list.html", frame("users", json!({"q": "", "users": [user], "first": "", "next": ""}))),
         (
-            "management_user_new.html",
+            "management_user.html",
             frame(
                 "users",
                 json!({
-                    "form": {"username": "a", "roles": "b"}, "faults": {"roles": "bad"},
+                    "user": user, "encoded_id": "u_1", "done": "Done.", "password_scheme": "bcrypt", "declared": true,
+                    "closed": true, "is_self": true, "last_admin": false, "more_sessions": true, "more_grants": true,
+                    "sessions": [{"name": "s", "current": true, "since": time, "seen": time, "ip": "::1", "agent": "x"}],
+                    "grants": [grant], "events": [event],
                 }),
             ),
         ),
+        (
+            "management_user_form.html",
+            frame(
+                "users",
+                json!({
+                    "user": user, "version": 1, "username": "a", "roles": [{"name": "admin", "held": true}],
+                    "more_roles": "", "faults": {"more_roles": "bad"}, "overtaken": false,
+                }),
+            ),
+        ),
+        (
+            "management_user_list.html",
+            frame("users", json!({"q": "", "role": "", "done": "", "users": [user], "links": links})),
+        ),
+        ("management_user_password.html", frame("users", json!({"user": user, "created": true, "password": "p"}))),
         ("signed_out.html", json!({})),
     ])
 }

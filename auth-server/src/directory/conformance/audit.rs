@@ -3,7 +3,7 @@
 use super::super::{Deleted, Directory, EventId, EventPage, Recorded, Replaced};
 use super::admins::with_roles;
 use super::{client, consent, user};
-use crate::audit::{Event, EventFilter, EventKind};
+use crate::audit::{Event, EventFilter, EventKind, Outcome};
 use crate::client::Client;
 use crate::origin::Origin;
 use crate::scope::Scope;
@@ -82,6 +82,8 @@ pub async fn audit_events_are_filtered(directory: &Directory) {
         (kind(EventKind::LoginFailed), &["nobody", "fail"]),
         (kind(EventKind::TokenIssued), &["machine", "token"]),
         (kind(EventKind::CodeReplayed), &[]),
+        (EventFilter { outcome: Some(Outcome::Failure), ..Default::default() }, &["nobody", "fail"]),
+        (EventFilter { outcome: Some(Outcome::Success), ..who("u_1") }, &["admin", "token", "login"]),
         (ip("192.0.2.2"), &["machine", "fail"]),
         (ip("2001:db8::1"), &["nobody"]),
         (EventFilter { since: Some(30), until: Some(50), ..Default::default() }, &["machine", "token"]),

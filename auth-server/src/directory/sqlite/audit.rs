@@ -7,7 +7,7 @@ use shared::store::StoreError;
 
 use super::super::{AuditStore, EventId, EventPage, Recorded};
 use super::{LISTING, SqliteDirectory, read, written};
-use crate::audit::{Event, EventFilter};
+use crate::audit::{Event, EventFilter, Outcome};
 
 pub const TABLES: &str = "
     DROP TABLE audit;
@@ -42,6 +42,9 @@ pub fn insert(connection: &Connection, entries: &[Entry]) -> Result<(), StoreErr
     Ok(())
 }
 
+/// The term of what did not come to pass.
+const FAILURE: &str = "failure";
+
 fn party_term(id: &str) -> String {
     format!("id {id}")
 }
@@ -56,6 +59,9 @@ fn terms(event: &Event) -> Vec<String> {
     parties.sort_unstable();
     let mut terms: Vec<String> = parties.into_iter().flatten().map(party_term).collect();
     terms.dedup();
+    if event.outcome == Outcome::Failure {
+        terms.push(FAILURE.to_owned());
+    }
     if !event.kind.is_common() {
         terms.push(kind_term(event.kind.as_str()));
     }
@@ -66,7 +72,8 @@ fn terms(event: &Event) -> Vec<String> {
 fn term(filter: &EventFilter) -> Option<String> {
     let party = filter.who.as_deref().or(filter.client.as_deref()).map(party_term);
     let kind = || filter.kind.filter(|kind| !kind.is_common()).map(|kind| kind_term(kind.as_str()));
-    party.or_else(kind)
+    let failure = || (filter.outcome == Some(Outcome::Failure)).then(|| FAILURE.to_owned());
+    party.or_else(kind).or_else(failure)
 }
 
 /// `at` and `number` of an event, as one text.
