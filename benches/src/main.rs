@@ -19,6 +19,7 @@ mod load;
 mod process;
 mod rows;
 mod slow_sync;
+mod soak;
 mod stage;
 mod table;
 mod whole;
@@ -59,6 +60,8 @@ enum Part {
     /// Serve one fixed answer: what targets are compared with.
     #[command(hide = true)]
     Bare(bare::Options),
+    /// Watch the auth-server's store over hundreds of lifetimes of its tokens (eight minutes)
+    Soak(soak::Options),
     /// Make the writes of machine tokens without a server.
     #[command(hide = true)]
     Writer(writer::Options),
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let result = match command_line.part {
         Some(Part::Bare(options)) => actix_rt::System::new().block_on(bare::serve(options)),
+        Some(Part::Soak(options)) => actix_rt::System::new().block_on(soak::soak(options)),
         Some(Part::Writer(options)) => actix_rt::System::new().block_on(writer::write(options)),
         Some(Part::Inserts(options)) => actix_rt::System::new().block_on(inserts::write(options)),
         None => actix_rt::System::new().block_on(measure(command_line.options)),

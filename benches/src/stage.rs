@@ -125,6 +125,16 @@ impl Stage {
         Ok((self.write("metered-auth.toml", &text)?, at(auth), at(metrics)))
     }
 
+    /// A configuration of the auth-server over plain http under which nothing lives longer than so many seconds, and where
+    /// it listens.
+    pub fn short_lived_auth(&self, seconds: u64) -> Result<(PathBuf, Target), Fault> {
+        let auth = free_address()?;
+        let config = self.write_auth_config(Transport::Plain, auth)?;
+        let text = std::fs::read_to_string(&config)?
+            .replace("access = 86400", &format!("access = {seconds}\naudit = {seconds}"));
+        Ok((self.write("short-lived-auth.toml", &text)?, Target { address: auth, tls: None }))
+    }
+
     /// The auth-server's store.
     pub fn auth_file(&self) -> PathBuf {
         self.folder.join("auth.db")
@@ -224,11 +234,16 @@ fn origin(transport: Transport, address: SocketAddr) -> String {
     }
 }
 
-/// Asks for a machine token.
-pub fn token_request() -> Request {
+/// A form of the client that gets tokens.
+pub fn form_request(path: &str, form: &str) -> Request {
     let basic = basic(LOAD_CLIENT);
     let headers = [("authorization", &*basic), ("content-type", "application/x-www-form-urlencoded")];
-    Request::new("POST", "/oauth/token", &headers, "grant_type=client_credentials", 200)
+    Request::new("POST", path, &headers, form, 200)
+}
+
+/// Asks for a machine token.
+pub fn token_request() -> Request {
+    form_request("/oauth/token", "grant_type=client_credentials")
 }
 
 /// Asks about a token as the resource server.

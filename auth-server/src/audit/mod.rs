@@ -41,7 +41,7 @@ enum Waiting {
     Flush(oneshot::Sender<()>),
 }
 
-/// How often old events are removed, and how many by one write.
+/// How often old events are removed at least, and how many by one write.
 const SWEEP: Duration = Duration::from_secs(600);
 const BATCH: usize = 500;
 /// Events that may wait to be written; whoever has one more writes it himself.
@@ -56,7 +56,7 @@ impl Audit {
         let held = Arc::downgrade(&store);
         actix_rt::spawn(async move {
             loop {
-                actix_rt::time::sleep(SWEEP).await;
+                actix_rt::time::sleep(SWEEP.min(kept / 10).max(Duration::from_secs(1))).await;
                 let Some(store) = held.upgrade() else { return };
                 if let Err(error) = remove_old(&*store, kept).await {
                     log::warn!("old entries of the audit log were not removed: {error}");
