@@ -27,6 +27,7 @@ mod error_page;
 mod form;
 pub mod grant;
 mod home;
+mod import;
 mod introspect;
 mod login;
 mod logout;

@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod client;
 mod grant;
+mod import;
 mod key;
 mod output;
 mod scope;
@@ -74,6 +75,9 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the store, while no server runs
     Restore(backup::RestoreArguments),
+    /// Take users and clients over from Flask-Sentinel: passwords and client ids stay as they are, tokens are not taken.
+    /// Importing again changes nothing
+    ImportSentinel(import::ImportArguments),
     /// Bring the scopes, clients and users of a TOML file into being; what is already so is left alone
     Apply(apply::ApplyArguments),
 }
@@ -108,6 +112,7 @@ impl Command {
             Command::Key(command) => command.run(context).await,
             Command::Backup(arguments) => backup::back_up(context, arguments).await,
             Command::Restore(arguments) => backup::restore(context, arguments).await,
+            Command::ImportSentinel(arguments) => import::import(context, arguments).await,
             Command::Apply(arguments) => apply::apply(context, arguments).await,
         }
     }

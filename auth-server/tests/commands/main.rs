@@ -8,6 +8,7 @@ mod audit;
 mod backups;
 mod clients;
 mod grants;
+mod import;
 mod keys;
 mod server;
 mod users;

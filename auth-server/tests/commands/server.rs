@@ -87,8 +87,20 @@ async fn scopes_are_changed_by_command() {
 fn the_help_tells_of_every_command() {
     let help = run(Path::new("/nowhere"), &["--help"], "");
     let help = succeeds(&help);
-    for command in ["serve", "check", "user", "client", "scope", "grant", "audit", "key", "backup", "restore", "apply"]
-    {
+    for command in [
+        "serve",
+        "check",
+        "user",
+        "client",
+        "scope",
+        "grant",
+        "audit",
+        "key",
+        "backup",
+        "restore",
+        "import-sentinel",
+        "apply",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in {help}");
     }
     assert!(help.contains("Exit codes: 0 done, 1 not done") && help.contains("--config"), "{help}");

@@ -239,6 +239,17 @@ impl Server {
         self.client(json!({"client_name": "Robot", "redirect_uris": [], "grant_types": ["client_credentials"]})).await
     }
 
+    /// A public client that is there already.
+    pub fn public_client(&self, id: &str) -> Client {
+        self.wrap(id.to_owned(), None)
+    }
+
+    /// Somebody whose account is there already.
+    pub async fn person(&self, name: &str, password: &str) -> Person {
+        let user = self.app.users.find_by_username(name).await.unwrap().unwrap();
+        Person { id: user.id, username: user.username, password: password.to_owned(), ..self.user("template").await }
+    }
+
     pub async fn user(&self, name: &str) -> Person {
         self.user_with(name, PASSWORD, &[]).await
     }

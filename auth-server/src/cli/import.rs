@@ -1,0 +1,93 @@
+//! `import-sentinel`.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use shared::oauth::Scopes;
+
+use super::Context;
+use super::output::{self, Failure, line};
+use crate::import::{self, JsonLines, Options, Report};
+
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = true, args = ["users", "clients"])]
+pub struct ImportArguments {
+    /// The collection `users`, as mongoexport writes it
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// The collection `clients`, as mongoexport writes it
+    #[arg(long, value_name = "FILE")]
+    clients: Option<PathBuf>,
+    /// What the imported clients may ask for
+    #[arg(long, value_name = "SCOPES", default_value = "")]
+    scope: Scopes,
+    /// Only tell what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn import(context: &Context, arguments: ImportArguments) -> Result<(), Failure> {
+    let app = context.open()?;
+    let options = Options { dry_run: arguments.dry_run, scopes: arguments.scope };
+    let bar = bar();
+    let mut users = None;
+    if let Some(path) = &arguments.users {
+        bar.set_message("users");
+        users = Some(import::users(&app, &mut JsonLines::open(path)?, &options, |done| bar.set_position(done)).await?);
+    }
+    let mut clients = None;
+    if let Some(path) = &arguments.clients {
+        bar.set_message("clients");
+        clients =
+            Some(import::clients(&app, &mut JsonLines::open(path)?, &options, |done| bar.set_position(done)).await?);
+    }
+    bar.finish_and_clear();
+    if arguments.json {
+        return output::json(&json!({ "dry_run": options.dry_run, "users": users, "clients": clients }));
+    }
+    for (what, report) in [("users", &users), ("clients", &clients)] {
+        if let Some(report) = report {
+            tell(what, report, options.dry_run)?;
+        }
+    }
+    if clients.is_some_and(|report| report.imported > 0) && !app.config.password_grant {
+        line("password_grant is off in the settings: until it is on, the imported clients get no tokens by it")?;
+    }
+    Ok(())
+}
+
+fn tell(what: &str, report: &Report, dry_run: bool) -> Result<(), Failure> {
+    let imported = if dry_run { "would be imported" } else { "imported" };
+    line(format!(
+        "{what}: {} {imported}, {} here already, {} skipped",
+        report.imported,
+        report.existing,
+        report.skipped.len()
+    ))?;
+    for (kind, list) in [("skipped", &report.skipped), ("note", &report.notes)] {
+        for told in list {
+            let name = told.name.as_ref().map(|name| format!(" {name}:")).unwrap_or_default();
+            line(format!("  {kind}: {}:{name} {}", told.place, told.reason))?;
+        }
+    }
+    Ok(())
+}
+
+fn bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(100));
+    match ProgressStyle::with_template("{spinner} {human_pos} {msg}  {elapsed_precise}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

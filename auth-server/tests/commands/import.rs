@@ -1,0 +1,120 @@
+//! `import-sentinel`. The documents in `fixtures` were written by Flask-Sentinel 0.0.8's own storage code.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::support::{Client, Person, Server};
+use crate::{fails, json, run, succeeds};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn import(server: &Server, more: &[&str]) -> serde_json::Value {
+    let (users, clients) = (fixture("sentinel-users.jsonl"), fixture("sentinel-clients.jsonl"));
+    let files =
+        ["import-sentinel", "--users", users.to_str().unwrap(), "--clients", clients.to_str().unwrap(), "--json"];
+    json(&succeeds(&run(&server.config_file(), &[&files, more].concat(), "")))
+}
+
+async fn hash(server: &Server, name: &str) -> String {
+    server.app.users.find_by_username(name).await.unwrap().unwrap().password_hash.unwrap()
+}
+
+/// H-010, F-003, B-062, B-066: imported users sign in with their old passwords, by the password grant in Flask-Sentinel's shape
+/// and by the code flow, whatever bcrypt wrote; then their hashes are argon2id. Importing again changes nothing.
+#[actix_rt::test]
+async fn users_of_flask_sentinel_sign_in_as_before() {
+    let server = Server::with("password_grant = true").await;
+    let dry = import(&server, &["--dry-run"]);
+    assert_eq!((dry["users"]["imported"].as_u64(), dry["clients"]["imported"].as_u64()), (Some(3), Some(1)));
+    assert!(server.app.users.find_by_username("jonas").await.unwrap().is_none(), "a dry run writes nothing");
+    let report = import(&server, &[]);
+    assert_eq!(report["users"], json!({"imported": 3, "existing": 0, "skipped": [], "notes": []}));
+    assert_eq!(report["clients"], json!({"imported": 1, "existing": 0, "skipped": [], "notes": []}));
+    let document = std::fs::read_to_string(fixture("sentinel-clients.jsonl")).unwrap();
+    let id = json(document.trim())["client_id"].as_str().unwrap().to_owned();
+    for (name, scheme) in [("jonas", "$2b$"), ("mira", "$2a$"), ("otto", "$2y$")] {
+        assert!(hash(&server, name).await.starts_with(scheme));
+    }
+    let old: Client = server.public_client(&id);
+    let answer = old.password("jonas", "pass of jonas").await;
+    let told = answer.json();
+    assert_eq!((told["token_type"].as_str(), told["scope"].as_str()), (Some("Bearer"), Some("")));
+    assert!(told["refresh_token"].is_string() && told["expires_in"].is_u64());
+    old.password("mira", "pass of jonas").await.refused("invalid_grant");
+    old.password("mira", "pass of mira").await.tokens();
+    let shop = server.shop().await;
+    let otto: Person = server.person("otto", "pass of otto").await;
+    otto.tokens(&shop).await;
+    for name in ["jonas", "mira", "otto"] {
+        assert!(hash(&server, name).await.starts_with("$argon2id$"), "{name}");
+    }
+    assert!(otto.id.starts_with("u_") && otto.id.len() == 26, "the old ObjectId is in it");
+    let again = import(&server, &[]);
+    assert_eq!((again["users"]["imported"].as_u64(), again["users"]["existing"].as_u64()), (Some(0), Some(3)));
+    assert!(hash(&server, "jonas").await.starts_with("$argon2id$"), "what was renewed stays");
+}
+
+/// H-010: what can't be taken over is told with its place and reason, without its hash; the rest is taken.
+#[actix_rt::test]
+async fn what_is_skipped_is_told_with_its_reason() {
+    let server = Server::start().await;
+    server.user("taken").await;
+    let hash = "$2b$04$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
+    let binary = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(hash)
+    };
+    let users = [
+        json!({"_id": {"$oid": "5f0000000000000000000001"}, "username": "good", "hashpw": {"$binary": binary, "$type": "00"}, "roles": ["editor", "admin"]}).to_string(),
+        "{ no JSON".to_owned(),
+        json!({"_id": {"$oid": "5f0000000000000000000002"}, "hashpw": hash}).to_string(),
+        json!({"_id": {"$oid": "5f0000000000000000000003"}, "username": "plain", "hashpw": "hunter2"}).to_string(),
+        json!({"_id": {"$oid": "5f0000000000000000000004"}, "username": "costly", "hashpw": hash.replace("$04$", "$20$")}).to_string(),
+        json!({"_id": {"$oid": "5f0000000000000000000005"}, "username": "taken", "hashpw": hash}).to_string(),
+    ];
+    let clients = json!([
+        {"client_id": "web", "client_type": "confidential", "client_secret": "a/b", "redirect_uris": ["https://web.example/cb", "http://web.example/cb"]},
+        {"client_id": "no secret", "client_type": "public"},
+        {"client_id": "bare", "client_type": "confidential"},
+    ]);
+    let (user_file, client_file) = (server.folder().join("users.json"), server.folder().join("clients.json"));
+    std::fs::write(&user_file, users.join("\n")).unwrap();
+    std::fs::write(&client_file, clients.to_string()).unwrap();
+    let arguments = [
+        "import-sentinel",
+        "--users",
+        user_file.to_str().unwrap(),
+        "--clients",
+        client_file.to_str().unwrap(),
+        "--scope",
+        "read",
+    ];
+    let told = succeeds(&run(&server.config_file(), &arguments, ""));
+    for part in [
+        "users: 1 imported, 0 here already, 5 skipped",
+        "line 2: is no JSON document",
+        "line 3: has no username",
+        "line 4: plain: hashpw is no bcrypt hash",
+        "line 5: costly: hashpw is no bcrypt hash",
+        "line 6: taken: another account has this user name",
+        "good: the role admin was not taken over",
+        "clients: 1 imported, 0 here already, 2 skipped",
+        "web: the redirect URI http://web.example/cb was left out",
+        "web: the secret has characters that a Basic header must percent-encode",
+        "no secret: client_id",
+        "bare: is confidential and has no client_secret",
+        "password_grant is off",
+    ] {
+        assert!(told.contains(part), "{part} is missing in:\n{told}");
+    }
+    assert!(!told.contains("hunter2") && !told.contains("$2b$"));
+    let web = server.app.clients.read("web").await.unwrap().unwrap();
+    assert_eq!((web.scopes.to_string().as_str(), web.redirect_uris.len()), ("read", 1));
+    let good = server.app.users.find("u_5f0000000000000000000001").await.unwrap().unwrap();
+    assert_eq!((good.roles.as_slice(), good.created_at), (&["editor".to_owned()][..], 0x5f00_0000));
+    assert!(fails(&run(&server.config_file(), &["import-sentinel", "--users", "/nowhere"], "")).contains("/nowhere"));
+    assert_eq!(run(&server.config_file(), &["import-sentinel"], "").status.code(), Some(2));
+}
