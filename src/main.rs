@@ -67,6 +67,7 @@ struct Health {
 
 #[actix_rt::main]
 async fn main() -> ExitCode {
+    shared::core_dumps::switch_off();
     let arguments = Arguments::parse();
     let done = match arguments.command.unwrap_or(Command::Run(arguments.run)) {
         Command::Auth(arguments) => match read_settings(None) {

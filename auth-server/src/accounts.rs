@@ -4,12 +4,13 @@ use shared::clock;
 use shared::random::random_id;
 use shared::store::StoreError;
 use shared::{Secret, oauth::Scopes};
+use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::audit::{Author, Event};
+use crate::audit::{Author, Event, EventKind};
 use crate::client::Client;
 use crate::client_metadata::{ClientMetadata, MetadataFault};
-use crate::passwords::{self, Busy, WeakPassword};
+use crate::passwords::{Busy, WeakPassword};
 use crate::user::{self, BadUsername, User};
 
 /// What is known of a person to be.
@@ -67,7 +68,7 @@ pub async fn create_user(app: &App, new: NewUser, by: &Author) -> Result<Created
     user.roles = new.roles;
     user.must_change = new.must_change;
     user.declared = new.declared;
-    let NewPassword { hash, generated } = hash_password(app, new.password).await?;
+    let NewPassword { hash, generated } = hash_password(app, &user.username, new.password).await?;
     user.password_hash = Some(hash);
     match app.users.insert(&user, by).await {
         Ok(()) => {
@@ -87,11 +88,11 @@ pub struct NewPassword {
     pub generated: Option<Secret>,
 }
 
-/// Checks and hashes the password somebody sets for another; `None`: one is generated.
-pub async fn hash_password(app: &App, password: Option<Secret>) -> Result<NewPassword, NewUserFault> {
+/// Checks and hashes the password somebody sets for the user of this name; `None`: one is generated.
+pub async fn hash_password(app: &App, username: &str, password: Option<Secret>) -> Result<NewPassword, NewUserFault> {
     let (password, generated) = match password {
         Some(password) => {
-            passwords::check_new(&password, &app.config.passwords)?;
+            app.passwords.check_new(&password, username)?;
             (password, None)
         }
         None => {
@@ -102,11 +103,11 @@ pub async fn hash_password(app: &App, password: Option<Secret>) -> Result<NewPas
     Ok(NewPassword { hash: app.passwords.hash(password).await?, generated })
 }
 
-/// Opens an account that too many failures in a row closed (F-043), and forgets what makes its sign-ins wait. `event`, an
-/// [`AccountReopened`](crate::audit::EventKind::AccountReopened), says who does it; what can't be noted isn't done (F-065). `false`: it was not closed.
-pub async fn reopen(app: &App, user: &User, event: Event) -> Result<bool, StoreError> {
+/// Opens an account that too many failures in a row closed (F-043), and forgets what makes its sign-ins wait. What can't be
+/// noted isn't done (F-065). `false`: it was not closed.
+pub async fn reopen(app: &App, user: &User, by: &Author) -> Result<bool, StoreError> {
     let closed = app.attempts.is_closed(&user.username).await?;
-    app.audit.record(event.subject(&user.id)).await?;
+    app.audit.record(Event::new(EventKind::AccountReopened).by(by).subject(&user.id)).await?;
     app.attempts.forget(&user.username).await?;
     Ok(closed)
 }
@@ -122,11 +123,11 @@ pub fn check_roles(roles: &[String]) -> Result<(), NewUserFault> {
 
 /// 128 random bits or more, in characters that can be typed and pasted everywhere.
 pub fn generate_password(least: usize) -> Secret {
-    let mut text = random_id("");
-    while text.len() < least {
-        text.push_str(&random_id(""));
+    let mut text = Zeroizing::new(String::with_capacity(least + 22));
+    while text.len() < least.max(1) {
+        text.push_str(&Zeroizing::new(random_id("")));
     }
-    Secret::new(text)
+    Secret::new(std::mem::take(&mut *text))
 }
 
 /// Why a client can't be created or changed.

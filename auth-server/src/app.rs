@@ -17,7 +17,7 @@ use crate::config::{Config, Lifetimes};
 use crate::counts::Counts;
 use crate::directory::{self, ConsentStore, NoteStore};
 use crate::notices::Notices;
-use crate::passwords::Passwords;
+use crate::passwords::{BlocklistError, Passwords};
 use crate::scopes::KnownScopes;
 use crate::secret_uses::SecretUses;
 use crate::sign_in::Attempts;
@@ -66,6 +66,8 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("master_key_file: {0}")]
     Key(#[from] KeyError),
+    #[error("passwords.blocklist: {0}")]
+    Blocklist(#[from] BlocklistError),
     #[error("templates: {0}")]
     Pages(#[from] PagesError),
 }
@@ -94,7 +96,7 @@ impl App {
             Lifetimes::seconds(lifetimes.sso_absolute),
         );
         let transactions = Expiring::new(state.clone(), "transaction", Lifetimes::seconds(lifetimes.transaction));
-        let passwords = Passwords::new(&config.passwords, &metrics);
+        let passwords = Passwords::open(&config.passwords, config.issuer.host(), &metrics)?;
         Ok(Self {
             users: Users::new(directory.users, directory.audit.clone(), state.clone(), passwords.clone()),
             clients: Clients::new(directory.clients, state.clone()),

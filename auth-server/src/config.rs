@@ -236,6 +236,11 @@ impl Issuer {
         }
     }
 
+    /// Without its port.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
     /// Scheme, host and port.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()

@@ -326,7 +326,7 @@ async fn faults(app: &App, declaration: &Declaration, options: Options) -> Resul
         }
         match &declared.password {
             Some(password) => {
-                if let Err(told) = crate::passwords::check_new(password, &app.config.passwords) {
+                if let Err(told) = app.passwords.check_new(password, &declared.username) {
                     fault(told.to_string());
                 }
             }

@@ -3,11 +3,12 @@
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{BytesMut, Data};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 use shared::form::{ParameterError, Parameters};
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::audit::{Event, EventKind};
@@ -67,7 +68,8 @@ pub async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Paramet
     if !is_form(request) {
         return Err(FormError::ContentType);
     }
-    let mut body = BytesMut::new();
+    // Of its final size at once: growing would leave copies behind, and what is in it is wiped (F-072).
+    let mut body = Zeroizing::new(Vec::with_capacity(length(request)));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| FormError::Incomplete)?;
         if body.len() + chunk.len() > LARGEST_BODY {
@@ -76,6 +78,12 @@ pub async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Paramet
         body.extend_from_slice(&chunk);
     }
     Ok(Parameters::parse(&body)?)
+}
+
+/// The length that the request tells of its body.
+fn length(request: &HttpRequest) -> usize {
+    let told = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    told.map_or(LARGEST_BODY, |told: usize| told.min(LARGEST_BODY))
 }
 
 fn is_form(request: &HttpRequest) -> bool {

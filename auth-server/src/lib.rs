@@ -90,6 +90,12 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     if config.password_grant {
         log::warn!("the password grant is on: passwords pass through the clients that opted in (RFC 9700 2.4)");
     }
+    if config.server.clients_share_an_address() {
+        log::warn!(
+            "server.behind_tls_proxy is on and server.trusted_proxies is empty: all clients seem to come from the proxy's \
+             address, so that one who guesses passwords makes all others wait; name the proxy in trusted_proxies"
+        );
+    }
     app.keys.follow(config.master_key_path());
     let state = app.state.clone();
     let ready: serve::Ready = Arc::new(move || {

@@ -14,5 +14,6 @@ struct Program {
 
 #[actix_web::main]
 async fn main() -> ExitCode {
+    shared::core_dumps::switch_off();
     auth_server::run(Program::parse().arguments, None).await
 }

@@ -1,6 +1,10 @@
 //! Hashing and checking passwords: argon2id, and bcrypt as Flask-Sentinel left it. Off the workers, a bounded number at a
 //! time (F-001 to F-007).
 
+mod blocklist;
+mod cost;
+mod new;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +17,12 @@ use shared::random::random_bytes;
 use tokio::sync::Semaphore;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
+use self::blocklist::Blocklist;
+use self::cost::Cost;
 use crate::config::PasswordConfig;
+
+pub use blocklist::BlocklistError;
+pub use new::WeakPassword;
 
 /// bcrypt takes no more of a password than this, in bytes (F-004).
 const BCRYPT_BYTES: usize = 72;
@@ -30,7 +39,11 @@ pub struct Passwords {
 }
 
 struct Inner {
+    config: PasswordConfig,
     params: Params,
+    blocklist: Blocklist,
+    /// What this machine can check within the time of a failed sign-in.
+    cost: Cost,
     /// Running and waiting hashes; none left: busy.
     places: Arc<Semaphore>,
     /// Running hashes.
@@ -78,19 +91,9 @@ pub enum Renewal {
     SetAnew,
 }
 
-/// Why a new password is refused (F-006, F-010).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WeakPassword {
-    #[error("the password needs at least {0} characters")]
-    TooShort(usize),
-    #[error("the password can have at most {0} characters")]
-    TooLong(usize),
-    #[error("the password holds a character that can't be typed everywhere (NUL)")]
-    Nul,
-}
-
 impl Passwords {
-    pub fn new(config: &PasswordConfig, metrics: &Metrics) -> Self {
+    /// `host`: where this service is known, which is nobody's password.
+    pub fn open(config: &PasswordConfig, host: &str, metrics: &Metrics) -> Result<Self, BlocklistError> {
         let params = Params::new(config.memory_kib, config.passes, config.lanes, None)
             .expect("the configuration was checked against tighter bounds");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,7 +117,18 @@ impl Passwords {
             ),
             work: metrics.histogram("evergate_password_hash_seconds", "How long hashing took, in seconds", &[]),
         };
-        Self { inner: Arc::new(Inner { params, places, threads: running, dummy, counts }) }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                blocklist: Blocklist::open(host, config.blocklist.as_deref())?,
+                cost: Cost::new(config.floor()),
+                config: config.clone(),
+                params,
+                places,
+                threads: running,
+                dummy,
+                counts,
+            }),
+        })
     }
 
     /// A hash to store for a new password (F-001, F-006).
@@ -174,18 +188,26 @@ impl Inner {
         match usable {
             Some(stored) if stored.starts_with("$2") => self.verify_bcrypt(stored, password),
             Some(stored) => self.verify_argon2(stored, password),
-            None => {
-                self.verify_argon2(&self.dummy, password);
-                Verdict::Wrong
-            }
+            None => self.verify_nothing(password),
         }
+    }
+
+    /// The work of a check, where there is nothing to check (F-021).
+    fn verify_nothing(&self, password: &Secret) -> Verdict {
+        self.verify_argon2(&self.dummy, password);
+        Verdict::Wrong
     }
 
     fn verify_argon2(&self, stored: &str, password: &Secret) -> Verdict {
         let Some((hash, params)) = read_argon2(stored) else {
-            log::error!("a stored password hash can't be read; its owner can't sign in");
-            return Verdict::Wrong;
+            log::error!("a stored password hash can't be read; its owner needs a new password");
+            return self.verify_nothing(password);
         };
+        let own = params.m_cost() <= self.params.m_cost() && params.t_cost() <= self.params.t_cost();
+        if !own && !self.cost.allows_argon2(params.m_cost(), params.t_cost(), &self.argon2()) {
+            log::error!("a stored argon2 hash takes too long to check; its owner needs a new password");
+            return self.verify_nothing(password);
+        }
         let argon2 = self.argon2();
         let matches = |text: &str| argon2.verify_password(text.as_bytes(), &hash).is_ok();
         let text = password.expose();
@@ -203,9 +225,9 @@ impl Inner {
 
     fn verify_bcrypt(&self, stored: &str, password: &Secret) -> Verdict {
         let cost = stored.get(4..6).and_then(|digits| digits.parse::<u32>().ok());
-        if !cost.is_some_and(|cost| BCRYPT_COSTS.contains(&cost)) {
-            log::error!("a stored bcrypt hash has a cost that is not tried; its owner can't sign in");
-            return Verdict::Wrong;
+        if !cost.is_some_and(|cost| BCRYPT_COSTS.contains(&cost) && self.cost.allows_bcrypt(cost)) {
+            log::error!("a stored bcrypt hash takes too long to check; its owner needs a new password");
+            return self.verify_nothing(password);
         }
         let text = password.expose();
         let normal = Secret::new(text.nfc().collect::<String>());
@@ -220,22 +242,6 @@ impl Inner {
         } else {
             Renewal::Store(self.hash(password))
         })
-    }
-}
-
-/// Checks a new password's length, in characters of its normal form (F-010).
-pub fn check_new(password: &Secret, config: &PasswordConfig) -> Result<(), WeakPassword> {
-    let text = password.expose();
-    if text.contains('\0') {
-        return Err(WeakPassword::Nul);
-    }
-    let length = text.nfc().count();
-    if length < config.minimum_length {
-        Err(WeakPassword::TooShort(config.minimum_length))
-    } else if length > config.maximum_length {
-        Err(WeakPassword::TooLong(config.maximum_length))
-    } else {
-        Ok(())
     }
 }
 

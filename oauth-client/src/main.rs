@@ -12,5 +12,6 @@ struct Arguments {
 
 #[actix_web::main]
 async fn main() -> std::process::ExitCode {
+    shared::core_dumps::switch_off();
     oauth_client::run(Arguments::parse().command).await
 }

@@ -14,5 +14,6 @@ struct Arguments {
 
 #[actix_web::main]
 async fn main() -> ExitCode {
+    shared::core_dumps::switch_off();
     resource_api::run(Arguments::parse().command).await
 }

@@ -1,10 +1,13 @@
 //! Parameters of queries and forms, read strictly.
 
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
+
 /// A parameter longer than this is refused, in bytes.
 pub const LONGEST_PARAMETER: usize = 8 * 1024;
 
-/// Decoded `application/x-www-form-urlencoded` text. Empty values count as absent.
-#[derive(Clone, Default)]
+/// Decoded `application/x-www-form-urlencoded` text. Empty values count as absent. No Debug, and wiped when dropped:
+/// passwords, verifiers and client secrets are among the values (F-072).
+#[derive(Clone, Default, ZeroizeOnDrop)]
 pub struct Parameters {
     pairs: Vec<(String, String)>,
 }
@@ -67,7 +70,7 @@ impl Parameters {
 
 /// Decodes one name or value: `+` is a space, a `%` must be followed by two hex digits.
 pub fn decode(text: &[u8]) -> Result<String, ParameterError> {
-    let mut bytes = Vec::with_capacity(text.len());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
@@ -83,8 +86,13 @@ pub fn decode(text: &[u8]) -> Result<String, ParameterError> {
             byte => *byte,
         });
     }
-    let text = String::from_utf8(bytes).map_err(|_| ParameterError::Encoding)?;
-    if text.contains('\0') { Err(ParameterError::Encoding) } else { Ok(text) }
+    if bytes.contains(&0) {
+        return Err(ParameterError::Encoding);
+    }
+    String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
+        error.into_bytes().zeroize();
+        ParameterError::Encoding
+    })
 }
 
 /// Encodes for a query or form.

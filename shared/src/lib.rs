@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod core_dumps;
 pub mod drain;
 pub mod expiring;
 pub mod form;

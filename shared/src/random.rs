@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 /// `N` bytes from the operating system's generator.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
@@ -14,7 +15,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 pub fn random_token(prefix: &str) -> String {
     let mut token = String::with_capacity(prefix.len() + 43);
     token.push_str(prefix);
-    URL_SAFE_NO_PAD.encode_string(random_bytes::<32>(), &mut token);
+    URL_SAFE_NO_PAD.encode_string(*Zeroizing::new(random_bytes::<32>()), &mut token);
     token
 }
 

@@ -91,6 +91,11 @@ impl ServerConfig {
         }
     }
 
+    /// Whether a proxy stands in front whose word about its clients is not believed.
+    pub fn clients_share_an_address(&self) -> bool {
+        self.behind_tls_proxy && self.trusted_proxies.is_empty()
+    }
+
     /// Whether this listener itself speaks TLS.
     pub fn has_tls(&self) -> bool {
         matches!(self.tls, Tls::Files { .. })

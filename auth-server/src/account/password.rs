@@ -98,7 +98,7 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
         }
         _ => return refused(Faults { current: WRONG, ..Faults::default() }),
     };
-    if let Err(weak) = passwords::check_new(&new, &app.config.passwords) {
+    if let Err(weak) = app.passwords.check_new(&new, &user.username) {
         return refused(Faults { new: &weak.to_string(), ..Faults::default() });
     }
     if new.matches(current.expose()) {

@@ -8,6 +8,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use shared::Secret;
+use zeroize::Zeroizing;
+
+/// Text that is read without growing, which would leave copies of a secret behind; more may come.
+const LARGEST_INPUT: usize = 64 * 1024;
 
 /// Why a command did not do what it was asked to; not an error itself, so that any error becomes one.
 #[derive(Debug)]
@@ -86,8 +90,8 @@ pub fn time(seconds: i64) -> String {
 }
 
 /// All of standard input.
-pub fn read_input() -> Result<String, Failure> {
-    let mut text = String::new();
+pub fn read_input() -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(LARGEST_INPUT));
     io::stdin()
         .read_to_string(&mut text)
         .map_err(|error| Failure::new(format!("can't read standard input: {error}")))?;
@@ -96,8 +100,8 @@ pub fn read_input() -> Result<String, Failure> {
 
 /// The first line of standard input.
 pub fn read_password() -> Result<Secret, Failure> {
-    let typed = Secret::new(read_input()?);
-    match typed.expose().lines().next().unwrap_or_default() {
+    let typed = read_input()?;
+    match typed.lines().next().unwrap_or_default() {
         "" => Err(Failure::new("no password on standard input")),
         password => Ok(Secret::new(password)),
     }

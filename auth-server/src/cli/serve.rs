@@ -1,11 +1,13 @@
 //! `serve` and `check`.
 
 use shared::drain::StopSignal;
+use shared::metrics::Metrics;
 use shared::{logging, serve as server};
 
 use super::Context;
 use super::output::{Failure, line};
-use crate::{app, declare, start};
+use crate::passwords::Passwords;
+use crate::{OpenError, app, declare, start};
 
 pub async fn serve(context: &Context) -> Result<(), Failure> {
     let config = context.server_config()?;
@@ -21,6 +23,7 @@ pub async fn serve(context: &Context) -> Result<(), Failure> {
 pub fn check(context: &Context) -> Result<(), Failure> {
     let config = context.server_config()?;
     app::pages(&config)?;
+    Passwords::open(&config.passwords, config.issuer.host(), &Metrics::default()).map_err(OpenError::from)?;
     if let Some(declaration) = &config.declare {
         declare::read(declaration)?;
     }

@@ -8,7 +8,7 @@ use super::output::{self, Failure, line};
 use super::{Context, PAGE};
 use crate::accounts::{self, NewUser};
 use crate::app::App;
-use crate::audit::{Author, Event, EventKind};
+use crate::audit::Author;
 use crate::directory::{Deleted, Page, Replaced};
 use crate::user::User;
 
@@ -124,7 +124,7 @@ impl UserCommand {
             }
             Self::SetPassword { who, password_stdin, permanent, json } => {
                 let typed = password_stdin.then(output::read_password).transpose()?;
-                let set = accounts::hash_password(&app, typed).await?;
+                let set = accounts::hash_password(&app, &who.find(&app).await?.username, typed).await?;
                 let user = who
                     .change(&app, |user| {
                         user.password_hash = Some(set.hash.clone());
@@ -132,6 +132,8 @@ impl UserCommand {
                         Ok(())
                     })
                     .await?;
+                // A new password is the reset that opens an account after too many failures (F-043).
+                app.attempts.forget(&user.username).await?;
                 tell_password("new password for", &user, set.generated.as_ref(), json)
             }
             Self::Roles { who, add, remove, json } => {
@@ -150,9 +152,7 @@ impl UserCommand {
             }
             Self::Unlock(who) => {
                 let user = who.find(&app).await?;
-                let event = Event::new(EventKind::AccountReopened).by(&Author::command_line()).subject(&user.id);
-                app.audit.record(event).await?;
-                app.attempts.forget(&user.username).await?;
+                accounts::reopen(&app, &user, &Author::command_line()).await?;
                 line(format!("{} may sign in at once", user.username))
             }
             Self::Delete { who, yes } => {

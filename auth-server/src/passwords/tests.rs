@@ -2,7 +2,7 @@
 use super::*;
 
 fn passwords() -> Passwords {
-    Passwords::new(&PasswordConfig::default(), &Metrics::default())
+    Passwords::open(&PasswordConfig::default(), "auth.example", &Metrics::default()).unwrap()
 }
 
 fn secret(text: &str) -> Secret {
@@ -77,7 +77,7 @@ async fn a_password_matches_however_its_accents_are_composed() {
     let normal = bcrypt::hash(composed, 4).unwrap();
     assert!(right(&passwords, &normal, decomposed).await);
     assert!(!right(&passwords, &bcrypt::hash("a", 4).unwrap(), "a\0b").await);
-    assert_eq!(check_new(&secret("sixteen letters\0"), &PasswordConfig::default()), Err(WeakPassword::Nul));
+    assert_eq!(passwords.check_new(&secret("sixteen letters\0"), "alice"), Err(WeakPassword::Nul));
 }
 
 /// F-021: nothing stored, an empty password and a broken hash are all just wrong.
@@ -94,20 +94,49 @@ async fn without_a_hash_no_password_is_right() {
 /// F-007: what would wait too long is refused at once.
 #[actix_rt::test]
 async fn a_full_queue_is_busy() {
-    let passwords =
-        Passwords::new(&PasswordConfig { threads: 1, queue: 1, ..PasswordConfig::default() }, &Metrics::default());
+    let config = PasswordConfig { threads: 1, queue: 1, ..PasswordConfig::default() };
+    let passwords = Passwords::open(&config, "auth.example", &Metrics::default()).unwrap();
     let results = futures_util::future::join_all((0..4).map(|_| passwords.hash(secret("a")))).await;
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false]);
     assert!(passwords.hash(secret("a")).await.is_ok());
 }
 
+/// F-007, decisions 25: unless told otherwise, a core is left to everything else.
+#[test]
+fn one_core_does_not_hash() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(passwords().inner.threads.available_permits(), (cores - 1).max(1));
+}
+
+/// F-011, F-012: any kind of characters will do, but nothing that is known beforehand; the refusal names the reason.
+#[test]
+fn a_new_password_is_no_known_one() {
+    let passwords = passwords();
+    let check = |text: &str| passwords.check_new(&secret(text), "alice.jones");
+    for good in
+        ["only lower letters", "ONLY UPPER LETTERS", "829145730264918", "-+-=/\\|{}[]<>?~", "       wide       "]
+    {
+        assert_eq!(check(good), Ok(()), "{good:?}");
+    }
+    for (bad, told) in [
+        ("Password-1234567", "everybody tries first"),
+        ("Alice.Jones.2026", "the user name"),
+        ("auth.example-auth.example", "the name of this service"),
+    ] {
+        let refused = check(bad).unwrap_err().to_string();
+        assert!(refused.contains(told), "{bad}: {refused}");
+    }
+}
+
 /// F-010: counted in characters, with spaces and any script.
 #[test]
 fn a_new_password_has_a_least_and_a_most_length() {
-    let config = PasswordConfig::default();
-    let check = |text: &str| check_new(&secret(text), &config);
+    let passwords = passwords();
+    let check = |text: &str| passwords.check_new(&secret(text), "alice");
     assert_eq!(check("fourteen chars"), Err(WeakPassword::TooShort(15)));
     assert_eq!(check("fifteen chars 1"), Ok(()));
-    assert_eq!(check(&"ü".repeat(15)), Ok(()));
+    assert_eq!(check("ünïcödé ïst güt"), Ok(()));
+    assert_eq!(check("ünïcödé ïst gü"), Err(WeakPassword::TooShort(15)));
+    assert_eq!(check(&"one of many words ".repeat(14)), Ok(()), "252 characters");
     assert_eq!(check(&"x".repeat(257)), Err(WeakPassword::TooLong(256)));
 }

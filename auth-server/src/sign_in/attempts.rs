@@ -158,7 +158,7 @@ impl Attempts {
 
     fn names(&self, folded: &str) -> Vec<String> {
         let keyed = self.keys.derive_all("sign-in name", folded.as_bytes());
-        keyed.map(|name| URL_SAFE_NO_PAD.encode(name)).collect()
+        keyed.map(|name| URL_SAFE_NO_PAD.encode(name.as_slice())).collect()
     }
 
     fn account(&self, name: &str) -> Counter {

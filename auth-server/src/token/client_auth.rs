@@ -12,6 +12,7 @@ use shared::clock;
 use shared::expiring::ExpiringStore;
 use shared::form::{Parameters, decode};
 use shared::serve::client_ip;
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::audit::{Event, EventKind};
@@ -181,7 +182,7 @@ fn basic(header: &[u8]) -> Option<(String, Secret)> {
         return None;
     }
     let encoded = rest.trim_ascii();
-    let bytes = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?;
+    let bytes = Zeroizing::new(STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?);
     let middle = bytes.iter().position(|byte| *byte == b':')?;
     let id = decode(&bytes[..middle]).ok().filter(|id| !id.is_empty())?;
     Some((id, Secret::new(decode(&bytes[middle + 1..]).ok()?)))

@@ -14,8 +14,10 @@ mod errors;
 mod escaping;
 mod login;
 mod logout;
+mod passwords;
 mod templates;
 mod throttling;
+mod timed;
 mod transactions;
 
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::Secret;
 
 use crate::login::{change_password, without_chance};
-use crate::support::{Answer, Browser, Client, PASSWORD, Server};
+use crate::support::{Answer, Browser, Client, PASSWORD, Server, by};
 use crate::{is_error_page, is_page, open};
 
 /// A network may fail five times, and then waits until the window of fifteen minutes is over.
@@ -114,9 +114,8 @@ async fn a_stranger_can_not_lock_the_owner_out() {
     waits(&again.sign_in(&alice).await);
 
     let user = server.app.users.find(&alice.id).await.unwrap().unwrap();
-    let event = || Event::new(EventKind::AccountReopened);
-    assert!(accounts::reopen(&server.app, &user, event()).await.unwrap());
-    assert!(!accounts::reopen(&server.app, &user, event()).await.unwrap());
+    assert!(accounts::reopen(&server.app, &user, &by()).await.unwrap());
+    assert!(!accounts::reopen(&server.app, &user, &by()).await.unwrap());
     assert_eq!(events(&server, EventKind::AccountReopened).await[0].subject, Some(alice.id.clone()));
     assert_eq!(alice.browser().at("203.0.113.3").sign_in(&alice).await.status, 303);
 }

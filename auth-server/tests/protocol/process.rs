@@ -32,6 +32,16 @@ async fn what_was_answered_outlives_a_kill() {
     }
 }
 
+/// F-072: a crash leaves no file of keys and passwords.
+#[actix_rt::test]
+async fn a_server_leaves_no_core_dump() {
+    let server = Server::unserved("").await;
+    let program = Program::serve(&server.place()).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).collect::<Vec<_>>(), ["0", "0", "bytes"], "{core}");
+}
+
 /// asked to stop, it answers what it has begun and ends well before 30 s.
 #[actix_rt::test]
 async fn a_stop_lets_running_requests_finish() {

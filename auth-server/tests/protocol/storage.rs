@@ -96,6 +96,18 @@ async fn the_password_grant_is_warned_of_at_start() {
     assert!(LINES.lock().unwrap().contains("the password grant is on"));
 }
 
+/// X-003, F-040: behind a proxy that is not trusted all clients are one network, so one who guesses makes all wait.
+#[actix_rt::test]
+async fn a_proxy_that_is_not_trusted_is_warned_of_at_start() {
+    record();
+    let warned = || LINES.lock().unwrap().matches("server.trusted_proxies is empty").count();
+    Server::start().await;
+    Server::listening("", "behind_tls_proxy = true\ntrusted_proxies = ['127.0.0.1']").await;
+    let before = warned();
+    Server::listening("", "behind_tls_proxy = true").await;
+    assert_eq!(warned(), before + 1);
+}
+
 /// one file in WAL mode, readable by its owner only.
 #[actix_rt::test]
 async fn the_default_store_is_one_private_file() {

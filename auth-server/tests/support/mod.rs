@@ -89,7 +89,12 @@ impl Server {
 
     /// A server with more settings behind a proxy: [`Browser::at`] and [`Client::at`] come from other addresses.
     pub async fn behind_proxy(settings: &str) -> Self {
-        Self::of(None, settings, "trusted_proxies = ['127.0.0.1']", true).await
+        Self::listening(settings, "trusted_proxies = ['127.0.0.1']").await
+    }
+
+    /// A server with more settings, and more about where it listens.
+    pub async fn listening(settings: &str, listening: &str) -> Self {
+        Self::of(None, settings, listening, true).await
     }
 
     /// A server that is known under another address than the one it listens on, as behind a proxy.

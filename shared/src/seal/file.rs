@@ -156,7 +156,7 @@ fn lock(path: &Path) -> Result<File, KeyError> {
 /// Written whole, and to the disk, under another name beside the file.
 fn draft(path: &Path, keys: &[MasterKey]) -> Result<PathBuf, KeyError> {
     let draft = path.with_extension(random_id("new-"));
-    let mut text = Zeroizing::new(String::new());
+    let mut text = Zeroizing::new(String::with_capacity(keys.len() * 44));
     for key in keys {
         URL_SAFE_NO_PAD.encode_string(key.0, &mut text);
         text.push('\n');
@@ -188,7 +188,7 @@ mod tests {
         let path = folder.path().join("master.key");
         let derived: std::collections::BTreeSet<_> = std::thread::scope(|scope| {
             let starts: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| KeyRing::load_or_create(&path).unwrap().derive("test", b""))).collect();
+                (0..8).map(|_| scope.spawn(|| *KeyRing::load_or_create(&path).unwrap().derive("test", b""))).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert_eq!(derived.len(), 1);

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use sha2::{Digest as _, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use file::Rotated;
 
@@ -56,10 +56,14 @@ impl KeyRing {
             .expose()
             .split_whitespace()
             .map(|line| {
-                let bytes = URL_SAFE_NO_PAD.decode(line).map_err(|_| KeyError::Malformed)?;
+                let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(line).map_err(|_| KeyError::Malformed)?);
+                let mut key = MasterKey([0; 32]);
+                if bytes.len() != key.0.len() {
+                    return Err(KeyError::Malformed);
+                }
+                key.0.copy_from_slice(&bytes);
                 // All bytes alike is a placeholder somebody typed, not 256 random bits.
-                let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Malformed)?;
-                if bytes.iter().all(|byte| *byte == bytes[0]) { Err(KeyError::Malformed) } else { Ok(MasterKey(bytes)) }
+                if key.0.iter().all(|byte| *byte == key.0[0]) { Err(KeyError::Malformed) } else { Ok(key) }
             })
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err(KeyError::Malformed) } else { Ok(Self { keys: Arc::new(RwLock::new(keys.into())) }) }
@@ -76,12 +80,12 @@ impl KeyRing {
     }
 
     /// A key for one purpose, from the newest master key and `input`.
-    pub fn derive(&self, purpose: &str, input: &[u8]) -> [u8; 32] {
+    pub fn derive(&self, purpose: &str, input: &[u8]) -> Zeroizing<[u8; 32]> {
         self.keys()[0].derive(purpose, input)
     }
 
     /// The same under every key of the ring, newest first: what was derived before a rotation is still found.
-    pub fn derive_all(&self, purpose: &str, input: &[u8]) -> impl Iterator<Item = [u8; 32]> {
+    pub fn derive_all(&self, purpose: &str, input: &[u8]) -> impl Iterator<Item = Zeroizing<[u8; 32]>> {
         let keys = self.keys();
         (0..keys.len()).map(move |number| keys[number].derive(purpose, input))
     }
@@ -93,7 +97,7 @@ impl KeyRing {
         let mut tag = [0; TAG];
         let sealed = encrypt_aead(
             Cipher::aes_256_gcm(),
-            &key.derive("seal", &[]),
+            key.derive("seal", &[]).as_slice(),
             Some(&nonce),
             context.as_bytes(),
             plain,
@@ -109,7 +113,7 @@ impl KeyRing {
         let (nonce, rest) = rest.split_at_checked(NONCE)?;
         let (tag, sealed) = rest.split_at_checked(TAG)?;
         let key = self.keys().iter().find(|key| key.id() == id)?.derive("seal", &[]);
-        decrypt_aead(Cipher::aes_256_gcm(), &key, Some(nonce), context.as_bytes(), sealed, tag).ok()
+        decrypt_aead(Cipher::aes_256_gcm(), key.as_slice(), Some(nonce), context.as_bytes(), sealed, tag).ok()
     }
 }
 
@@ -118,16 +122,16 @@ impl MasterKey {
         Self(random_bytes())
     }
 
-    fn derive(&self, purpose: &str, input: &[u8]) -> [u8; 32] {
-        let mut key = [0; 32];
+    fn derive(&self, purpose: &str, input: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(Some(purpose.as_bytes()), &self.0)
-            .expand(input, &mut key)
+            .expand(input, &mut *key)
             .expect("32 bytes are within HKDF's limit");
         key
     }
 
     fn id(&self) -> [u8; KEY_ID] {
-        let digest: [u8; 32] = Sha256::digest(self.derive("key id", &[])).into();
+        let digest: [u8; 32] = Sha256::digest(self.derive("key id", &[]).as_slice()).into();
         [digest[0], digest[1], digest[2], digest[3]]
     }
 
