@@ -138,7 +138,7 @@ pub struct Latency {
 pub async fn open_loop(target: &Target, request: &Request, rate: u32, time: Duration) -> Result<Latency, Fault> {
     let start = Instant::now() + WARM_UP;
     let gap = Duration::from_secs(1) / rate;
-    let rounds = (time.as_secs_f64() * f64::from(rate) / f64::from(CONNECTIONS)) as u32;
+    let rounds = ((time.as_secs_f64() * f64::from(rate) / f64::from(CONNECTIONS)) as u32).max(1);
     let waits = try_join_all((0..CONNECTIONS).map(async |number| {
         let mut connection = Connection::open(target).await?;
         let mut bytes = request.bytes.to_vec();

@@ -140,7 +140,10 @@ impl Table {
         ));
     }
 
+    /// What is measured is told at once: a run may be stopped before its end.
+    #[allow(clippy::print_stderr, reason = "a command line")]
     fn write(&mut self, line: std::fmt::Arguments<'_>) {
+        eprintln!("{line}");
         writeln!(self.text, "{line}").expect("writing to a text does not fail");
     }
 
