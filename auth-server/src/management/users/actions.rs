@@ -172,7 +172,7 @@ async fn done(app: &App, admin: Admin, fields: &Parameters, user: User, (action,
             app.tokens.revoke_all(GrantsOf::User(&user.id)).await?;
         }
         Action::Reopen => {
-            accounts::reopen(app, &user, Event::new(EventKind::AccountReopened).by(&by)).await?;
+            accounts::reopen(app, &user, &by).await?;
         }
         Action::Delete => {
             return Ok(match app.users.delete(&user, &by).await? {
@@ -184,7 +184,7 @@ async fn done(app: &App, admin: Admin, fields: &Parameters, user: User, (action,
         Action::Enable => after.disabled = false,
         Action::DemandPassword => after.must_change = true,
         Action::SetPassword => {
-            let new = match accounts::hash_password(app, None).await {
+            let new = match accounts::hash_password(app, &user.username, None).await {
                 Ok(new) => new,
                 Err(NewUserFault::Store(error)) => return Err(error.into()),
                 Err(fault) => return Err(PageError::Unavailable(fault.to_string()).into()),
