@@ -193,6 +193,8 @@ async fn done(app: &App, admin: Admin, fields: &Parameters, user: User, (action,
             if let Err(told) = replace(app, &admin, &after).await? {
                 return Ok(refuse(told));
             }
+            // A new password is the reset that opens an account after too many failures (F-043).
+            app.attempts.forget(&user.username).await?;
             let password = new.generated.map(|password| password.expose().to_owned()).unwrap_or_default();
             let content = Password { user: UserLine::from(&after), created: false, password };
             return Ok(admin.page(app, StatusCode::OK, SECTION, "management_user_password.html", content));
