@@ -76,7 +76,7 @@ const PRECONDITION_REQUIRED: &str = "To edit a document its etag must be provide
 const TOO_LARGE: &str = "The data value transmitted exceeds the capacity limit.";
 const INTERNAL: &str = "The server encountered an internal error and was unable to complete your request.";
 const UNAVAILABLE: &str = "The server is temporarily unable to service your request. Please try again later.";
-const TIME_IS_UP: &str = "The query took too long. Please make it narrower, or filter and sort by indexed fields.";
+const TIME_IS_UP: &str = "The query took too long or too much memory. Please make it narrower, ask for smaller pages, or filter and sort by indexed fields.";
 
 impl ApiError {
     /// The one table of statuses. `validation` is VALIDATION_ERROR_STATUS.

@@ -1,6 +1,7 @@
 //! The digest of a document, byte for byte Eve's: SHA-1 of sorted, relaxed Extended JSON (ETAG-01).
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,19 +25,70 @@ pub fn etag(document: &Document, ignore: &[String]) -> String {
     BUFFER.with_borrow_mut(|buffer| {
         buffer.clear();
         let ignore: Vec<&str> = ignore.iter().map(String::as_str).collect();
-        write_document(document, &ignore, buffer);
-        let digest = Sha1::digest(&buffer[..]);
+        let mut text = Text { buffer, digest: Sha1::new() };
+        write_document(document, &ignore, &mut text);
+        let Text { buffer, digest } = text;
+        let digest = digest.chain_update(&buffer[..]).finalize();
         let mut hex = Vec::with_capacity(40);
         write_hex(&digest, &mut hex);
-        // A document of many megabytes shall not stay behind in every worker.
-        if buffer.capacity() > 1 << 20 {
-            *buffer = Vec::new();
-        }
         String::from_utf8(hex).expect("hex digits are ASCII")
     })
 }
 
-fn write_document(document: &Document, ignore: &[&str], out: &mut Vec<u8>) {
+/// Bytes of text that are kept at a time: that of a document may be several times as long as the document.
+const PIECE: usize = 32 << 10;
+
+/// The text to be digested: what is written, and the digest of what was.
+struct Text<'b> {
+    buffer: &'b mut Vec<u8>,
+    digest: Sha1,
+}
+
+impl Text<'_> {
+    fn string(&mut self, text: &str) {
+        if text.len() <= PIECE {
+            write_string(text, self);
+        } else {
+            self.push(b'"');
+            let mut rest = text;
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at(rest.floor_char_boundary(PIECE));
+                let start = self.len();
+                write_string(piece, self);
+                // The quotes of the piece.
+                self.remove(start);
+                self.pop();
+                self.flush();
+                rest = behind;
+            }
+            self.push(b'"');
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.len() > PIECE {
+            self.digest.update(&self.buffer[..]);
+            self.buffer.clear();
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        self.buffer
+    }
+}
+
+impl DerefMut for Text<'_> {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        self.buffer
+    }
+}
+
+fn write_document(document: &Document, ignore: &[&str], out: &mut Text<'_>) {
     let mut members: Vec<(&String, &Bson)> = document.iter().collect();
     members.sort_unstable_by_key(|(key, _)| *key);
     out.push(b'{');
@@ -62,9 +114,9 @@ fn write_document(document: &Document, ignore: &[&str], out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn write(value: &Bson, out: &mut Vec<u8>) {
+fn write(value: &Bson, out: &mut Text<'_>) {
     match value {
-        Bson::String(text) => write_string(text, out),
+        Bson::String(text) => out.string(text),
         Bson::Int32(number) => write_integer(i64::from(*number), out),
         Bson::Int64(number) => write_integer(*number, out),
         Bson::Double(number) if number.is_finite() => write_double(*number, out),
@@ -89,6 +141,7 @@ fn write(value: &Bson, out: &mut Vec<u8>) {
                     out.extend_from_slice(b", ");
                 }
                 write(item, out);
+                out.flush();
             }
             out.push(b']');
         }
@@ -101,7 +154,7 @@ fn write(value: &Bson, out: &mut Vec<u8>) {
         Bson::Decimal128(number) => wrap("$numberDecimal", out, |out| write_string(&number.to_string(), out)),
         Bson::Binary(binary) => wrap("$binary", out, |out| {
             out.extend_from_slice(b"{\"base64\": ");
-            write_string(&STANDARD.encode(&binary.bytes), out);
+            out.string(&STANDARD.encode(&binary.bytes));
             out.extend_from_slice(b", \"subType\": \"");
             write_hex(&[u8::from(binary.subtype)], out);
             out.extend_from_slice(b"\"}");
@@ -120,7 +173,7 @@ fn write(value: &Bson, out: &mut Vec<u8>) {
             write_integer(i64::from(timestamp.time), out);
             out.push(b'}');
         }),
-        Bson::JavaScriptCode(code) => wrap("$code", out, |out| write_string(code, out)),
+        Bson::JavaScriptCode(code) => wrap("$code", out, |out| out.string(code)),
         Bson::JavaScriptCodeWithScope(code) => {
             out.extend_from_slice(b"{\"$code\": ");
             write_string(&code.code, out);
@@ -136,7 +189,7 @@ fn write(value: &Bson, out: &mut Vec<u8>) {
     }
 }
 
-fn wrap(key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+fn wrap(key: &str, out: &mut Text<'_>, value: impl FnOnce(&mut Text<'_>)) {
     out.push(b'{');
     write_string(key, out);
     out.extend_from_slice(b": ");
@@ -148,11 +201,9 @@ fn wrap(key: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
 pub fn write_date(millis: i64, out: &mut Vec<u8>) {
     let timestamp = Timestamp::from_millisecond(millis).ok().filter(|_| (0..=LAST_ISO_MILLIS).contains(&millis));
     let Some(timestamp) = timestamp else {
-        wrap("$numberLong", out, |out| {
-            out.push(b'"');
-            write_integer(millis, out);
-            out.push(b'"');
-        });
+        out.extend_from_slice(b"{\"$numberLong\": \"");
+        write_integer(millis, out);
+        out.extend_from_slice(b"\"}");
         return;
     };
     let date = Offset::UTC.to_datetime(timestamp);
@@ -186,9 +237,22 @@ mod tests {
     use bson::{Binary, DateTime, doc};
 
     fn text(document: &Document) -> String {
-        let mut out = Vec::new();
-        write_document(document, &[], &mut out);
-        String::from_utf8(out).unwrap()
+        let mut buffer = Vec::new();
+        write_document(document, &[], &mut Text { buffer: &mut buffer, digest: Sha1::new() });
+        String::from_utf8(buffer).unwrap()
+    }
+
+    /// ETAG-01: long texts are digested piece by piece, to the same digest.
+    #[test]
+    fn a_long_text_has_the_digest_of_the_whole() {
+        let text = "a\"\u{e9}\u{1F600}\u{1}".repeat(40_000);
+        let escaped = "a\\\"\\u00e9\\ud83d\\ude00\\u0001".repeat(40_000);
+        let list = "1, ".repeat(60_000);
+        let whole = format!("{{\"list\": [{}1], \"text\": \"{escaped}\", \"z\": 1}}", list);
+        let mut expected = Vec::new();
+        write_hex(&Sha1::digest(whole), &mut expected);
+        let document = doc! { "z": 1, "text": text, "list": vec![1; 60_001] };
+        assert_eq!(etag(&document, &[]).as_bytes(), expected);
     }
 
     fn john() -> Document {

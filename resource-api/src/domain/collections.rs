@@ -7,6 +7,8 @@ use indexmap::IndexMap;
 use super::schema::{Field, Rule, Schema};
 use super::{Domain, Index, IndexDirection, Resource};
 
+/// What the names of the service's own collections begin with.
+pub const OWN: &str = "evergate_";
 /// Where the answers to writes with an `Idempotency-Key` are kept until their `expires`.
 pub const IDEMPOTENCY: &str = "evergate_idempotency";
 

@@ -10,11 +10,13 @@ pub(crate) mod python_text;
 mod reader;
 mod resource;
 mod schema;
+mod text_pattern;
 pub mod validate;
 
-pub use collections::IDEMPOTENCY;
+pub use collections::{IDEMPOTENCY, OWN};
 pub use date_format::*;
 pub use error::*;
 pub use reader::{Format, load, parse};
 pub use resource::*;
 pub use schema::*;
+pub use text_pattern::TextPattern;

@@ -3,6 +3,8 @@
 use bson::Bson;
 use indexmap::IndexMap;
 
+use super::TextPattern;
+
 /// Fields by name, in the file's order.
 pub type Schema = IndexMap<String, Field>;
 
@@ -164,7 +166,7 @@ pub enum Rule {
     Contains(Vec<Bson>),
     Regex {
         written: String,
-        compiled: Box<fancy_regex::Regex>,
+        compiled: TextPattern,
     },
     Items(Vec<Field>),
     /// `schema` of a dict.

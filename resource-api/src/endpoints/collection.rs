@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use bson::{Bson, DateTime};
+use shared::store::StoreError;
 
 use super::context::Context;
 use super::reply::Reply;
@@ -13,8 +14,19 @@ use crate::representation::json::{write_integer, write_string};
 use crate::representation::links::{PageLinks, write_home_link, write_named_link};
 use crate::store::Write;
 
-/// A page of documents. Conditions have no effect here (LIST-03).
+/// Bytes of a page. With [`crate::store::MOST_BYTES`] and what sorting keeps it bounds the memory of a request.
+const LONGEST_ANSWER: usize = 24 << 20;
+
+/// A page of documents, within the time of a query, its embedded documents included.
 pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
+    match tokio::time::timeout(context.app.limits.query_time(), page(context)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(StoreError::Deadline.into()),
+    }
+}
+
+/// Conditions have no effect here (LIST-03).
+async fn page(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let query = Query::parse(&app.domain, resource, context.request.query_string())?;
     if context.caller.owner.is_none() {
@@ -52,6 +64,8 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let mut out = Vec::with_capacity(stored * 3 / 2 + found.items.len() * 128 + 1024);
     let view = View::new(&app.domain, resource, &shape, context.path);
     let nothing = Embedded::new();
+    // Another layout takes as much again, and more.
+    let longest = if query.pretty || settings.json_sort_keys { LONGEST_ANSWER / 3 } else { LONGEST_ANSWER };
     let mut latest = DateTime::from_millis(0);
     out.push(b'{');
     write_string(&names.items, &mut out);
@@ -61,6 +75,9 @@ pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
             out.extend_from_slice(b", ");
         }
         let seen = view.write(item, embedded.get(index).unwrap_or(&nothing), &mut out)?;
+        if out.len() > longest {
+            return Err(StoreError::Deadline.into());
+        }
         latest = latest.max(seen.stored);
     }
     out.push(b']');

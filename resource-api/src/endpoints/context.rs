@@ -1,6 +1,6 @@
 //! What every endpoint of a resource needs to know of its request.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use actix_web::HttpRequest;
 use bson::raw::RawDocumentBuf;
@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
         &self,
         query: &Query,
         shape: &Shape,
-        documents: &[RawDocumentBuf],
+        documents: &[impl Borrow<RawDocumentBuf>],
     ) -> Result<Vec<Embedded>, ApiError> {
         if query.embedded.is_empty() {
             return Ok(Vec::new());
@@ -135,7 +135,12 @@ impl<'a> Context<'a> {
     }
 
     /// The same in the answer to a write (EMB-07), which is done whether or not anything can be embedded.
-    pub async fn embed_answer(&self, query: &Query, shape: &Shape, documents: &[RawDocumentBuf]) -> Vec<Embedded> {
+    pub async fn embed_answer(
+        &self,
+        query: &Query,
+        shape: &Shape,
+        documents: &[impl Borrow<RawDocumentBuf>],
+    ) -> Vec<Embedded> {
         if self.app.domain.settings.bandwidth_saver {
             return Vec::new();
         }

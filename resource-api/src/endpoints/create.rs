@@ -1,5 +1,7 @@
 //! POST (POST-01 to POST-12) and the other half of PUT (PUT-04).
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web;
@@ -33,7 +35,9 @@ pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpRespo
         Some(idempotency::Begun::Done(answer)) => return Ok(created(context, answer)),
         Some(idempotency::Begun::New(attempt)) => Some(attempt),
     };
-    let values = match body.value(context)? {
+    let value = body.value(context)?;
+    drop(body);
+    let values = match value {
         Value::Array(values) if values.is_empty() => return Err(PayloadError::EmptyBulk.into()),
         Value::Null => return Err(PayloadError::EmptyBulk.into()),
         Value::Array(values) => values,
@@ -93,12 +97,15 @@ async fn create_once(
     if checked.iter().any(Result::is_err) {
         return Err(ApiError::NotInserted(checked.into_iter().map(Result::err).collect()));
     }
-    let documents: Vec<_> = checked.into_iter().flatten().collect();
-    let stored = documents.iter().map(|settled| RawDocumentBuf::try_from(&settled.document));
-    let stored = stored.collect::<Result<Vec<_>, _>>()?;
+    let mut stored = Vec::with_capacity(checked.len());
+    let mut vacancies = Vec::with_capacity(checked.len());
+    for settled in checked.into_iter().flatten() {
+        stored.push(Arc::new(RawDocumentBuf::try_from(&settled.document)?));
+        vacancies.push(settled.vacancies);
+    }
     let answer = answer(context, &query, &stored).await?;
     let more = attempt.map(|attempt| attempt.keep(&answer)).transpose()?.unwrap_or_default();
-    Ok(match insertion.store(documents, &stored, more).await? {
+    Ok(match insertion.store(&stored, vacancies, more).await? {
         Stored::Done => Ok(created(context, answer)),
         Stored::Taken(refused) => Err(refused),
         Stored::Refused => Err(ApiError::Duplicate("Idempotency-Key".to_owned())),
@@ -106,7 +113,7 @@ async fn create_once(
 }
 
 /// What 201 says of these documents.
-async fn answer(context: &Context<'_>, query: &Query, stored: &[RawDocumentBuf]) -> Result<Answer, ApiError> {
+async fn answer(context: &Context<'_>, query: &Query, stored: &[Arc<RawDocumentBuf>]) -> Result<Answer, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let shape = context.answer_shape(query);
     let embedded = context.embed_answer(query, &shape, stored).await;

@@ -130,11 +130,10 @@ impl Attempt<'_> {
     }
 
     /// The writes that keep the answer, the last of them unless there is one already.
-    pub fn keep(&self, answer: &Answer) -> Result<Vec<Write>, IdempotencyError> {
+    pub fn keep(&self, answer: &Answer) -> Result<Vec<Write>, ApiError> {
         if answer.body.len() > LONGEST_ANSWER {
-            return Err(IdempotencyError::TooLarge);
+            return Err(IdempotencyError::TooLarge.into());
         }
-        let source = || IDEMPOTENCY.to_owned();
         let expired = Filter::equal("_id", binary(&self.held.key)).and(Filter::field("expires", Test::Lte(now(0))));
         let document = doc! {
             "_id": binary(&self.held.key),
@@ -143,7 +142,10 @@ impl Attempt<'_> {
             "body": binary(&answer.body),
             "expires": now(KEPT),
         };
-        Ok(vec![Write::DeleteMany { source: source(), filter: expired }, Write::Insert { source: source(), document }])
+        Ok(vec![
+            Write::DeleteMany { source: IDEMPOTENCY.to_owned(), filter: expired },
+            Write::insert(IDEMPOTENCY, &document)?,
+        ])
     }
 }
 

@@ -1,5 +1,8 @@
 //! Documents on their way into a resource: checked, completed, stored together or not at all.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use bson::oid::ObjectId;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, DateTime, Document};
@@ -7,7 +10,7 @@ use serde_json::Value;
 use shared::clock;
 use shared::store::StoreError;
 
-use super::rules::{Questions, Settled, late_duplicate};
+use super::rules::{Questions, Settled, Vacancy, late_duplicate};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::domain::validate::{Circumstances, Issues, Mode, validate};
@@ -15,6 +18,9 @@ use crate::domain::{Resource, convert};
 use crate::error::ApiError;
 use crate::etag::etag;
 use crate::store::{Outcome, Write};
+
+/// What the documents of one request may take to be validated.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Documents on their way into a resource.
 pub struct Insertion<'a> {
@@ -64,7 +70,12 @@ impl Insertion<'_> {
         };
         let mut refused = Vec::with_capacity(documents.len());
         let mut validations = Vec::with_capacity(documents.len());
+        let start = Instant::now();
         for document in documents {
+            // Patterns that backtrack are slow on long texts, and a bulk may have thousands of them.
+            if start.elapsed() > LONGEST {
+                return Err(StoreError::Deadline.into());
+            }
             match document {
                 Ok(mut document) => {
                     document.extend(self.forced.clone());
@@ -99,11 +110,11 @@ impl Insertion<'_> {
         complete
     }
 
-    /// All or nothing (decisions 18), with `more` in the same commit. `stored` are the documents once more, as bytes.
+    /// All or nothing (decisions 18), with `more` in the same commit. `vacancies` has a place for each document.
     pub async fn store(
         &self,
-        documents: Vec<Settled>,
-        stored: &[RawDocumentBuf],
+        documents: &[Arc<RawDocumentBuf>],
+        vacancies: Vec<Vec<Vacancy>>,
         more: Vec<Write>,
     ) -> Result<Stored, ApiError> {
         let source = &self.resource.datasource.source;
@@ -111,14 +122,14 @@ impl Insertion<'_> {
         let mut writes = Vec::with_capacity(documents.len() + more.len());
         // By write, which document it is about.
         let mut about = Vec::with_capacity(documents.len());
-        let mut vacancies = Vec::new();
-        for (number, Settled { document, vacancies: wanted }) in documents.into_iter().enumerate() {
-            for vacancy in wanted {
+        let mut asked = Vec::new();
+        for (number, (document, vacancies)) in documents.iter().zip(vacancies).enumerate() {
+            for vacancy in vacancies {
                 writes.push(questions.still_vacant(&vacancy));
-                vacancies.push((about.len(), vacancy));
+                asked.push((about.len(), vacancy));
                 about.push(number);
             }
-            writes.push(Write::Insert { source: source.clone(), document });
+            writes.push(Write::Insert { source: source.clone(), document: Arc::clone(document) });
             about.push(number);
         }
         writes.extend(more);
@@ -130,12 +141,12 @@ impl Insertion<'_> {
                 return Err(StoreError::Corrupt("an insert was refused for a state it has none of".to_owned()).into());
             }
         };
-        if let Some((_, vacancy)) = vacancies.iter().find(|(write, _)| *write == index) {
-            return Ok(Stored::Taken(self.issues_of(about[index], vacancy.issues(), stored.len())));
+        if let Some((_, vacancy)) = asked.iter().find(|(write, _)| *write == index) {
+            return Ok(Stored::Taken(self.issues_of(about[index], vacancy.issues(), documents.len())));
         }
-        let document = Document::try_from(&stored[about[index]])?;
+        let document = Document::try_from(documents[about[index]].as_ref())?;
         match late_duplicate(self.resource, &field, &document) {
-            Some(issues) => Err(self.issues_of(about[index], issues, stored.len())),
+            Some(issues) => Err(self.issues_of(about[index], issues, documents.len())),
             None => Err(ApiError::Duplicate(field)),
         }
     }

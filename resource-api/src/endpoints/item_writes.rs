@@ -153,7 +153,7 @@ async fn put_once(
         document = whole;
     }
     let guard = guard(context, original, context.own(filter)?)?;
-    let write = Write::Replace { source: context.source().to_owned(), guard, document: document.clone() };
+    let write = Write::replace(context.source(), guard, &document)?;
     if let Err(refused) = commit(context, write, vacancies, original, &document).await? {
         return Ok(Err(refused));
     }

@@ -138,7 +138,7 @@ fn satisfies(field: &Field, value: &Bson) -> bool {
             Rule::MinLength(least) => length.is_none_or(|length| length >= *least),
             Rule::MaxLength(most) => length.is_none_or(|length| length <= *most),
             Rule::Empty(false) => length != Some(0),
-            Rule::Regex { compiled, .. } => value.as_str().is_none_or(|text| compiled.is_match(text).unwrap_or(false)),
+            Rule::Regex { compiled, .. } => value.as_str().is_none_or(|text| compiled.is_match(text)),
             _ => true,
         })
 }

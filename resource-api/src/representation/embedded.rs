@@ -1,5 +1,7 @@
 //! References replaced by what they refer to: one query for each field of a whole page (EMB-01 to EMB-09).
 
+use std::borrow::Borrow;
+
 use bson::raw::{RawDocument, RawDocumentBuf};
 use bson::{Bson, Document};
 
@@ -13,7 +15,7 @@ use crate::store::DocumentStore;
 /// Documents embedded in one response at most. Lists of references in lists of references multiply.
 const DOCUMENT_LIMIT: usize = 10_000;
 /// Their bytes, as stored.
-const BYTE_LIMIT: usize = 8 << 20;
+const BYTE_LIMIT: usize = 4 << 20;
 /// Values in one query at most.
 const VALUES: usize = 500;
 
@@ -33,7 +35,7 @@ impl Resolver<'_> {
     pub async fn resolve(
         &self,
         embeddings: &[Embedding],
-        documents: &[RawDocumentBuf],
+        documents: &[impl Borrow<RawDocumentBuf>],
     ) -> Result<Vec<Embedded>, ApiError> {
         let mut pages: Vec<Embedded> = vec![Vec::new(); documents.len()];
         let mut budget = Budget { documents: DOCUMENT_LIMIT, bytes: BYTE_LIMIT };
@@ -46,7 +48,7 @@ impl Resolver<'_> {
             };
             let mut wanted = Wanted::default();
             for (document, page) in documents.iter().zip(&mut pages) {
-                if let Some(value) = self.top_level(document, field, page)? {
+                if let Some(value) = self.top_level(document.borrow(), field, page)? {
                     visit(value, below, &mut |leaf| {
                         wanted.note(leaf, relation);
                         Ok(())

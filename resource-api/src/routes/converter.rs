@@ -1,6 +1,6 @@
 //! Converters of URL segments (URL-06).
 
-use fancy_regex::Regex;
+use crate::domain::TextPattern;
 
 /// What a segment must look like.
 #[derive(Debug)]
@@ -8,7 +8,7 @@ pub enum Converter {
     /// `regex("[a-f0-9]{24}")`, the usual one, without an engine.
     HexId,
     /// The whole segment must match.
-    Regex(Box<Regex>),
+    Regex(TextPattern),
     /// Digits only.
     Integer,
     Float,
@@ -45,8 +45,8 @@ impl Converter {
         if pattern == "[a-f0-9]{24}" {
             return Ok(Converter::HexId);
         }
-        match Regex::new(&format!("^(?:{pattern})$")) {
-            Ok(regex) => Ok(Converter::Regex(Box::new(regex))),
+        match TextPattern::new(&format!("(?:{pattern})")) {
+            Ok(pattern) => Ok(Converter::Regex(pattern)),
             Err(error) => Err(format!("{written:?}: {error}")),
         }
     }
@@ -59,7 +59,7 @@ impl Converter {
                 segment.len() == 24 && segment.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
             }
             // `$` would also match before a line end.
-            Converter::Regex(regex) => !segment.ends_with('\n') && regex.is_match(segment).unwrap_or(false),
+            Converter::Regex(regex) => !segment.ends_with('\n') && regex.is_match(segment),
             Converter::Integer => digits(segment),
             Converter::Float => segment.split_once('.').is_some_and(|(whole, part)| digits(whole) && digits(part)),
             Converter::Uuid => {

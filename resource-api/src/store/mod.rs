@@ -20,7 +20,11 @@ use crate::query::{Filter, Find};
 /// What the names of the service's own collections begin with, which hold no documents of the API.
 pub const OWN_SOURCES: &str = "evergate_";
 
-/// Opens the backend that `url` names. A query that takes longer than `time_limit` ends with [`StoreError::Deadline`].
+/// Bytes of documents that one search brings; with more it ends with [`StoreError::Deadline`].
+pub const MOST_BYTES: usize = 24 << 20;
+
+/// Opens the backend that `url` names. A query that takes longer than `time_limit`, or that keeps too much in memory, ends
+/// with [`StoreError::Deadline`].
 pub fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => {
@@ -77,17 +81,19 @@ pub trait DocumentStore: Send + Sync {
     /// many were left out. All of it is one commit, or nothing is done because one of those writes was refused.
     async fn insert_each(&self, source: &str, documents: Vec<Document>, also: Also) -> Result<Each, StoreError> {
         let mut left_out: Vec<LeftOut> = Vec::new();
-        let mut waiting: Vec<(usize, Document)> = documents.into_iter().enumerate().collect();
+        let documents = documents.iter().map(raw).collect::<Result<Vec<_>, _>>()?;
+        let mut waiting: Vec<(usize, Arc<RawDocumentBuf>)> = documents.into_iter().enumerate().collect();
         loop {
-            let insert =
-                |(_, document): &(_, Document)| Write::Insert { source: source.to_owned(), document: document.clone() };
+            let insert = |(_, document): &(_, Arc<RawDocumentBuf>)| Write::Insert {
+                source: source.to_owned(),
+                document: Arc::clone(document),
+            };
             let writes = waiting.iter().map(insert).chain(also(left_out.len())).collect();
             match self.commit(writes).await? {
                 Outcome::Done(_) => return Ok(Each::Done(left_out)),
                 Outcome::Conflict { index, field } if index < waiting.len() => {
                     let (index, document) = waiting.remove(index);
-                    let document = RawDocumentBuf::try_from(&document);
-                    let document = document.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    let document = Arc::unwrap_or_clone(document);
                     left_out.push(LeftOut { index, field, document });
                 }
                 refused => return Ok(Each::Refused(refused)),
@@ -112,13 +118,13 @@ pub enum Write {
     /// The document carries its `_id`, which is not an array, a regular expression or undefined.
     Insert {
         source: String,
-        document: Document,
+        document: Arc<RawDocumentBuf>,
     },
     /// The whole document, `_id` unchanged, if `guard` holds.
     Replace {
         source: String,
         guard: Guard,
-        document: Document,
+        document: Arc<RawDocumentBuf>,
     },
     /// These top-level fields, if `guard` holds.
     Set {
@@ -146,6 +152,14 @@ pub enum Write {
 }
 
 impl Write {
+    pub fn insert(source: impl Into<String>, document: &Document) -> Result<Self, StoreError> {
+        Ok(Write::Insert { source: source.into(), document: raw(document)? })
+    }
+
+    pub fn replace(source: impl Into<String>, guard: Guard, document: &Document) -> Result<Self, StoreError> {
+        Ok(Write::Replace { source: source.into(), guard, document: raw(document)? })
+    }
+
     pub fn source(&self) -> &str {
         match self {
             Write::Insert { source, .. }
@@ -156,6 +170,11 @@ impl Write {
             | Write::Vacant { source, .. } => source,
         }
     }
+}
+
+fn raw(document: &Document) -> Result<Arc<RawDocumentBuf>, StoreError> {
+    let raw = RawDocumentBuf::try_from(document).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(Arc::new(raw))
 }
 
 /// The document a write means, and the state it must be in.

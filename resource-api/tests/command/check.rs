@@ -10,7 +10,7 @@ fn loose() -> Value {
 }
 
 async fn store(place: &Place, source: &str, documents: Vec<Document>) {
-    let writes = documents.into_iter().map(|document| Write::Insert { source: source.to_owned(), document });
+    let writes = documents.into_iter().map(|document| Write::insert(source, &document).unwrap());
     let done = place.app().await.documents.commit(writes.collect()).await.unwrap();
     assert!(matches!(done, Outcome::Done(_)));
 }

@@ -25,7 +25,7 @@ fn documents() -> Vec<Document> {
 }
 
 async fn filled(place: &Place, documents: Vec<Document>) {
-    let writes = documents.into_iter().map(|document| Write::Insert { source: "things".to_owned(), document });
+    let writes = documents.into_iter().map(|document| Write::insert("things", &document).unwrap());
     let done = place.app().await.documents.commit(writes.collect()).await.unwrap();
     assert!(matches!(done, Outcome::Done(_)));
 }

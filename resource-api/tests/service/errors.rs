@@ -211,7 +211,7 @@ async fn a_query_over_its_time_is_unavailable() {
     }
     let slow = api.get(&format!("/people?where={}&sort=name", encoded(&json!({ "name": { "$ne": "x" } })))).await;
     assert_eq!(slow.header("retry-after"), "1");
-    assert!(slow.refused(503).starts_with("The query took too long."));
+    assert!(slow.refused(503).starts_with("The query took too long or too much memory."));
     api.get("/people?max_results=1").await.is(200);
 }
 

@@ -160,5 +160,8 @@ async fn while_the_first_is_on_its_way_the_second_is_told_to_wait() {
 fn no_resource_can_be_on_the_collection_of_answers() {
     let domain = json!({ "DOMAIN": { "x": { "datasource": { "source": "evergate_idempotency" } } } });
     let error = resource_api::domain::parse(resource_api::domain::Format::Json, &domain.to_string()).unwrap_err();
-    assert!(error.to_string().contains("x: datasource.source: is a collection of the service itself"), "{error}");
+    assert!(
+        error.to_string().contains("x: datasource.source: is a name for collections of the service itself"),
+        "{error}"
+    );
 }

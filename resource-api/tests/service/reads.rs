@@ -240,7 +240,7 @@ async fn documents_without_meta_fields_get_them_on_the_way_out() {
     .unwrap();
     let document =
         bson::doc! { "_id": bson::oid::ObjectId::parse_str("5f0000000000000000000abc").unwrap(), "name": "old" };
-    let write = resource_api::store::Write::Insert { source: "people".to_owned(), document };
+    let write = resource_api::store::Write::insert("people", &document).unwrap();
     assert_eq!(store.commit(vec![write]).await.unwrap(), resource_api::store::Outcome::Done(vec![1]));
     drop(store);
     let api = Api::start_in(folder, domain(), |config| config.auth.mode = resource_api::config::AuthMode::None).await;

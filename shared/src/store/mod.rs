@@ -21,8 +21,8 @@ pub enum StoreError {
     /// The store can't be reached or can't write now; the same call may succeed later.
     #[error("the store is not available: {0}")]
     Unavailable(String),
-    /// The work took longer than its limit.
-    #[error("the query took too long")]
+    /// The work took longer than its limit, or more memory.
+    #[error("the query took too long, or too much memory")]
     Deadline,
     /// What is stored can't be understood.
     #[error("the store holds something it should not: {0}")]

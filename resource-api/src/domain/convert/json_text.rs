@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Values in one text of a client. One takes some hundred bytes of memory, and as little as two of text.
-pub const MOST_VALUES: usize = 1_000_000;
+pub const MOST_VALUES: usize = 250_000;
 
 /// Why a text is not taken.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::resource::Context;
 use super::section::Section;
-use crate::domain::{Datasource, IDEMPOTENCY, Index, IndexDirection, Rule, Schema};
+use crate::domain::{Datasource, Index, IndexDirection, OWN, Rule, Schema};
 use crate::query::{Direction, Filter, Sort};
 
 /// The `datasource` of a resource.
@@ -39,8 +39,8 @@ pub fn read(
     if source.is_empty() || source.contains(['$', '\0']) {
         inner.fault("source", "is no name for a collection");
     }
-    if source == IDEMPOTENCY {
-        inner.fault("source", "is a collection of the service itself");
+    if source.starts_with(OWN) {
+        inner.fault("source", "is a name for collections of the service itself");
     }
     let datasource = Datasource { source, filter: filter(&inner), projection, default_sort: default_sort(&inner) };
     inner.finish();

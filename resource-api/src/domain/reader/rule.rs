@@ -2,16 +2,13 @@
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
-use fancy_regex::RegexBuilder;
 
 use super::schema::{Place, SchemaReader};
 use super::section::{natural, texts};
 use crate::domain::{
     AllowUnknown, Check, Coercion, DataRelation, DefaultSetter, Dependencies, Field, FieldType, RenameHandler, Rule,
+    TextPattern,
 };
-
-/// Steps a pattern may backtrack; past them a value counts as no match, so that no pattern can stall a worker.
-const BACKTRACK_LIMIT: usize = 100_000;
 
 const NORMALIZING: [&str; 6] = ["coerce", "default", "default_setter", "purge_unknown", "rename", "rename_handler"];
 
@@ -172,14 +169,8 @@ fn bound(reader: &SchemaReader<'_>, argument: &Bson, field: &Field) -> Result<Bs
     }
 }
 
-/// VAL-11: matches from the start, and to the end because a `$` is added.
 fn regex(written: &str) -> Result<Rule, String> {
-    let end = if written.ends_with('$') { "" } else { "$" };
-    let compiled = RegexBuilder::new(&format!("\\A(?:{written}{end})"))
-        .backtrack_limit(BACKTRACK_LIMIT)
-        .build()
-        .map_err(|error| format!("can't be compiled: {error}"))?;
-    Ok(Rule::Regex { written: written.to_owned(), compiled: Box::new(compiled) })
+    Ok(Rule::Regex { written: written.to_owned(), compiled: TextPattern::new(written)? })
 }
 
 fn rule_sets<'a>(

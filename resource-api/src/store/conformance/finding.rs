@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, doc};
+use shared::store::StoreError;
 
 use super::*;
 use crate::query::{Test, place, total_order};
@@ -268,6 +269,16 @@ pub(in crate::store) async fn a_page_of_none_counts(store: &Store) {
     for (filter, total) in [(Filter::All, 30), (Filter::equal("a", 1), 10), (Filter::equal("b", 1), 15)] {
         let none = Find { filter, limit: Some(0), ..all() };
         assert_eq!(find(store, &none).await, (vec![], Some(total)));
+    }
+}
+
+pub(in crate::store) async fn a_search_brings_no_more_than_memory_is_for(store: &Store) {
+    let long = "x".repeat(1 << 20);
+    stored(store, (0..30).map(|id| doc! { "_id": id, "n": id, "long": &long })).await;
+    for sort in ["_id", "-n"] {
+        let all = Find { sort: by(sort), ..all() };
+        assert!(matches!(store.find("things", &all).await, Err(StoreError::Deadline)));
+        assert_eq!(ids(store, Find { limit: Some(20), ..all }).await.len(), 20);
     }
 }
 

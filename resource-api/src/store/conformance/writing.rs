@@ -72,10 +72,8 @@ pub(in crate::store) async fn ids_of_any_type_are_kept_apart_and_numbers_equal_a
 /// ETAG-10, DS-01.
 pub(in crate::store) async fn a_replacement_needs_the_etag_and_filter_it_was_read_with(store: &Store) {
     stored(store, [doc! { "_id": 1, "_etag": "a", "owner": "eve" }]).await;
-    let replace = |guard: Guard| Write::Replace {
-        source: "things".to_owned(),
-        guard,
-        document: doc! { "_id": 1, "_etag": "b", "owner": "eve", "n": 2 },
+    let replace = |guard: Guard| {
+        Write::replace("things", guard, &doc! { "_id": 1, "_etag": "b", "owner": "eve", "n": 2 }).unwrap()
     };
     let foreign = Guard { filter: Filter::equal("owner", "adam"), ..guard(1, "a") };
     assert_eq!(commit(store, [replace(guard(1, "b"))]).await, Outcome::Changed { index: 0 });
@@ -85,7 +83,7 @@ pub(in crate::store) async fn a_replacement_needs_the_etag_and_filter_it_was_rea
     assert_eq!(get(store, 1).await.unwrap().get("n"), Some(&Bson::Int32(2)));
     assert_eq!(commit(store, [replace(guard(1, "a"))]).await, Outcome::Changed { index: 0 });
     assert_eq!(commit(store, [replace(unguarded(1))]).await, Outcome::Done(vec![1]));
-    let missing = Write::Replace { source: "things".to_owned(), guard: unguarded(2), document: doc! { "_id": 2 } };
+    let missing = Write::replace("things", unguarded(2), &doc! { "_id": 2 }).unwrap();
     assert_eq!(commit(store, [missing]).await, Outcome::Missing { index: 0 });
 }
 
@@ -129,7 +127,7 @@ pub(in crate::store) async fn a_refused_batch_changes_nothing(store: &Store) {
         Write::Set { source: "things".to_owned(), guard: unguarded(1), fields: doc! { "name": "z", "n": 2 } },
         Write::Delete { source: "things".to_owned(), guard: unguarded(2) },
         Write::DeleteMany { source: "things".to_owned(), filter: Filter::equal("n", 1) },
-        Write::Insert { source: "others".to_owned(), document: doc! { "_id": 1 } },
+        Write::insert("others", &doc! { "_id": 1 }).unwrap(),
         Write::Set { source: "things".to_owned(), guard: unguarded(9), fields: doc! {} },
     ];
     assert_eq!(commit(store, batch).await, Outcome::Missing { index: 5 });
@@ -184,7 +182,7 @@ pub(in crate::store) async fn exactly_one_of_fifty_parallel_replacements_of_one_
         let store = store.clone();
         actix_rt::spawn(async move {
             let document = doc! { "_id": 1, "_etag": format!("etag {n}"), "n": n };
-            commit(&store, [Write::Replace { source: "things".to_owned(), guard: guard(1, "first"), document }]).await
+            commit(&store, [Write::replace("things", guard(1, "first"), &document).unwrap()]).await
         })
     });
     let outcomes: Vec<Outcome> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
@@ -386,7 +384,7 @@ pub(in crate::store) async fn a_source_may_have_any_name(store: &Store) {
         ["doc_1", "a b", "x\"; DROP TABLE doc_1; --", "people", "People", "köln", "document_source", "a.b", "'"];
     for (n, name) in names.iter().enumerate() {
         store.prepare(&domain(name, vec![index("n")])).await.unwrap();
-        let write = Write::Insert { source: (*name).to_owned(), document: doc! { "_id": 1, "n": n as i32 } };
+        let write = Write::insert(*name, &doc! { "_id": 1, "n": n as i32 }).unwrap();
         assert_eq!(commit(store, [write]).await, Outcome::Done(vec![1]));
     }
     for (n, name) in names.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! Finding a page: the plan carried out, in one snapshot.
 
+use std::time::{Duration, Instant};
+
 use bson::raw::{RawDocument, RawDocumentBuf};
 use rusqlite::{CachedStatement, Connection};
 use shared::store::StoreError;
@@ -11,13 +13,35 @@ use super::path::Component;
 use super::plan::{Access, Plan, Range, Segment, plan};
 use super::sort::{self, Part, Place, SortedPage, order};
 use crate::query::{Filter, Find, Sort};
-use crate::store::Found;
+use crate::store::{Found, MOST_BYTES};
 
+/// Bytes after which a search looks at the time, and what a row counts beside those of its document.
+const WATCH_EVERY: usize = 64 << 10;
+const PER_ROW: usize = 500;
+/// Rows kept of a part of an index: 32 MiB.
+const MOST_ROWS: usize = 4 << 20;
 /// A document met in a scan costs about half of one looked up by its row.
 const SCANNED_FOR_ONE: u64 = 2;
 
-/// The page that `find` asks for, unless more documents than `allowance` have to be looked up.
-pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowance: u64) -> Result<Found, Halt> {
+/// What a search may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// Documents looked up.
+    pub documents: u64,
+    /// What SQLite does is interrupted in time, what is done with its rows is not.
+    pub until: Instant,
+}
+
+impl Allowance {
+    /// For what has to be done, however long it takes.
+    fn unlimited() -> Self {
+        // Some thirty years.
+        Self { documents: u64::MAX, until: Instant::now() + Duration::from_secs(1 << 30) }
+    }
+}
+
+/// The page that `find` asks for, unless it costs more than `allowance`.
+pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowance: Allowance) -> Result<Found, Halt> {
     // All statements see one state of the file, whatever the writer does meanwhile; the end of the read ends it.
     connection.prepare_cached("BEGIN")?.execute([])?;
     let order = order(&find.sort);
@@ -27,7 +51,7 @@ pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowa
         skip: if after.is_some() { 0 } else { find.skip },
         limit: find.limit.unwrap_or(u64::MAX),
     };
-    let mut search = Search { connection, source, filter: &find.filter, order: &order, allowance };
+    let mut search = Search::new(connection, source, &find.filter, &order, allowance);
     let plan = plan(source, &marks(connection, source)?, &find.filter, &order, after.is_some())?;
     search.page(&plan, part, find.count)
 }
@@ -35,7 +59,7 @@ pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowa
 /// The rows of all documents that satisfy `filter`, within a transaction of the caller.
 pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) -> Result<Vec<i64>, StoreError> {
     let order = order(&Sort::new());
-    let mut search = Search { connection, source, filter, order: &order, allowance: u64::MAX };
+    let mut search = Search::new(connection, source, filter, &order, Allowance::unlimited());
     let plan = plan(source, &marks(connection, source)?, filter, &order, false)?;
     let mut rows = Vec::new();
     match &plan.search {
@@ -59,7 +83,7 @@ pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) ->
 /// Whether a document satisfies `filter`, within a transaction of the caller.
 pub(super) fn any(connection: &Connection, source: &Source, filter: &Filter) -> Result<bool, StoreError> {
     let order = order(&Sort::new());
-    let mut search = Search { connection, source, filter, order: &order, allowance: u64::MAX };
+    let mut search = Search::new(connection, source, filter, &order, Allowance::unlimited());
     let plan = plan(source, &marks(connection, source)?, filter, &order, false)?;
     let part = Part { after: None, skip: 0, limit: 1 };
     Ok(!search.page(&plan, part, false)?.items.is_empty())
@@ -85,10 +109,41 @@ struct Search<'a> {
     source: &'a Source,
     filter: &'a Filter,
     order: &'a [Component],
-    allowance: u64,
+    allowance: Allowance,
+    /// Bytes looked at since the time was.
+    unwatched: usize,
+    /// Bytes that the result may still take.
+    room: usize,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(
+        connection: &'a Connection,
+        source: &'a Source,
+        filter: &'a Filter,
+        order: &'a [Component],
+        allowance: Allowance,
+    ) -> Self {
+        Self { connection, source, filter, order, allowance, unwatched: 0, room: MOST_BYTES }
+    }
+
+    /// Before a document of this length is looked at.
+    fn watch(&mut self, length: usize) -> Result<(), StoreError> {
+        self.unwatched += length + PER_ROW;
+        if self.unwatched > WATCH_EVERY {
+            self.unwatched = 0;
+            if Instant::now() >= self.allowance.until {
+                return Err(StoreError::Deadline);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, body: &RawDocument) -> Result<RawDocumentBuf, StoreError> {
+        self.room = self.room.checked_sub(body.as_bytes().len()).ok_or(StoreError::Deadline)?;
+        Ok(body.to_owned())
+    }
+
     fn page(&mut self, plan: &Plan<'_>, part: Part<'_>, count: bool) -> Result<Found, Halt> {
         if *self.filter == Filter::All {
             let documents = documents(self.connection, self.source)?;
@@ -158,7 +213,7 @@ impl Search<'_> {
     }
 
     fn spend(&mut self, cost: u64) -> Result<(), Halt> {
-        self.allowance = self.allowance.checked_sub(cost).ok_or(Halt::Costly)?;
+        self.allowance.documents = self.allowance.documents.checked_sub(cost).ok_or(Halt::Costly)?;
         Ok(())
     }
 
@@ -213,7 +268,7 @@ impl Search<'_> {
     }
 
     fn first(
-        &self,
+        &mut self,
         access: &Access<'_>,
         segment: &Segment<'_>,
         limit: u64,
@@ -233,7 +288,7 @@ impl Search<'_> {
             }
         };
         while let Some(row) = found.next()? {
-            items.push(document(blob(row, 0)?)?.to_owned());
+            items.push(self.take(document(blob(row, 0)?)?)?);
         }
         Ok(())
     }
@@ -264,7 +319,11 @@ impl Search<'_> {
                 most = left;
                 self.spend(1)?;
                 let row = row.get(0)?;
-                if bodies.with(row, |body| Ok(self.filter.matches_raw(body)))? {
+                let wanted = bodies.with(row, |body| {
+                    self.watch(body.as_bytes().len())?;
+                    Ok(self.filter.matches_raw(body))
+                })?;
+                if wanted {
                     match skip {
                         0 => rows.push(row),
                         _ => skip -= 1,
@@ -280,11 +339,14 @@ impl Search<'_> {
         let mut rows = Vec::new();
         for range in &access.ranges {
             let mut statement = self.connection.prepare_cached(&access.tree.ascending.rows)?;
-            let most = sql_limit(self.allowance.saturating_add(1));
+            let most = sql_limit(self.allowance.documents.saturating_add(1));
             let before = rows.len();
             let mut found = statement.query((&range.from, &range.to, most, 0))?;
             while let Some(row) = found.next()? {
                 rows.push(row.get(0)?);
+                if rows.len() > MOST_ROWS {
+                    return Err(StoreError::Deadline.into());
+                }
             }
             self.spend((rows.len() - before) as u64)?;
         }
@@ -314,6 +376,7 @@ impl Search<'_> {
         let mut sort_key = Vec::new();
         for row in self.candidates(access)? {
             let wanted = bodies.with(row, |body| {
+                self.watch(body.as_bytes().len())?;
                 if !access.exact && !self.filter.matches_raw(body) {
                     return Ok(false);
                 }
@@ -353,6 +416,7 @@ impl Search<'_> {
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
             let body = document(blob(row, 2)?)?;
+            self.watch(body.as_bytes().len())?;
             if self.filter.matches_raw(body) {
                 each(row.get(0)?, blob(row, 1)?, body)?;
             }
@@ -360,13 +424,13 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn found(&self, rows: &[i64], total: Option<u64>) -> Result<Found, Halt> {
+    fn found(&mut self, rows: &[i64], total: Option<u64>) -> Result<Found, Halt> {
         Ok(Found { items: self.bodies(rows)?, total })
     }
 
-    fn bodies(&self, rows: &[i64]) -> Result<Vec<RawDocumentBuf>, Halt> {
+    fn bodies(&mut self, rows: &[i64]) -> Result<Vec<RawDocumentBuf>, Halt> {
         let mut bodies = Bodies::new(self.connection, self.source)?;
-        rows.iter().map(|row| bodies.with(*row, |body| Ok(body.to_owned()))).collect()
+        rows.iter().map(|row| bodies.with(*row, |body| self.take(body))).collect()
     }
 }
 
@@ -393,7 +457,7 @@ impl<'c> Bodies<'c> {
         Ok(Self { statement: connection.prepare_cached(&source.sql.body_by_row)? })
     }
 
-    fn with<T>(&mut self, row: i64, look: impl FnOnce(&RawDocument) -> Result<T, Malformed>) -> Result<T, Halt> {
+    fn with<T>(&mut self, row: i64, look: impl FnOnce(&RawDocument) -> Result<T, StoreError>) -> Result<T, Halt> {
         let mut rows = self.statement.query([row])?;
         match rows.next()? {
             Some(row) => Ok(look(document(blob(row, 0)?)?)?),

@@ -12,7 +12,8 @@ use crate::store::LeftOut;
 
 /// A document to insert, and the key of its id.
 pub(super) fn new_document(source: &Arc<Source>, document: &Document) -> Result<(Vec<u8>, NewDocument), StoreError> {
-    Ok((id_of(document)?, NewDocument::new(Arc::clone(source), raw(document)?)?))
+    let document = raw(document)?;
+    Ok((id_of(&document)?, NewDocument::new(Arc::clone(source), Arc::new(document))?))
 }
 
 /// Inserts what is not taken, each document by itself.
@@ -29,7 +30,7 @@ pub(super) fn insert_each(
         let new = new.for_source(source)?;
         match table.insert_unless_taken(&id, &new, &mut later)? {
             None => inserted += 1,
-            Some(field) => left_out.push(LeftOut { index, field, document: new.body }),
+            Some(field) => left_out.push(LeftOut { index, field, document: Arc::unwrap_or_clone(new.body) }),
         }
     }
     later.write(connection)?;

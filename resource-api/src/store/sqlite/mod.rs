@@ -24,7 +24,7 @@ mod write;
 pub use restore::{RestoreError, restore};
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bson::raw::{RawDocument, RawDocumentBuf};
@@ -34,6 +34,7 @@ use shared::metrics::Metrics;
 use shared::store::{Sqlite, StoreError};
 
 use self::catalogue::{Catalogue, Definition, IndexTable, MIGRATIONS, Source};
+use self::find::Allowance;
 use self::halt::Halt;
 use self::write::{Prepared, Undone};
 use super::{Also, DocumentStore, Each, Found, Outcome, Write};
@@ -143,16 +144,18 @@ impl DocumentStore for SqliteDocuments {
             return Ok(Found { items: Vec::new(), total: find.count.then_some(0) });
         };
         if find.limit.is_some_and(|limit| limit <= SHORT_PAGE) {
-            let soon = |connection: &Connection| find::find(connection, &source, find, FEW_DOCUMENTS);
+            let allowance = Allowance { documents: FEW_DOCUMENTS, until: Instant::now() + self.time_limit };
+            let soon = |connection: &Connection| find::find(connection, &source, find, allowance);
             match self.sqlite.read_now_within(FEW_STEPS, soon) {
                 Err(Halt::Costly | Halt::Store(StoreError::Deadline)) => {}
                 result => return Ok(result?),
             }
         }
         let find = find.clone();
+        let allowance = Allowance { documents: u64::MAX, until: Instant::now() + self.time_limit };
         let found = self
             .sqlite
-            .read(self.time_limit, move |connection| find::find(connection, &source, &find, u64::MAX))
+            .read(self.time_limit, move |connection| find::find(connection, &source, &find, allowance))
             .await?;
         Ok(found)
     }

@@ -12,7 +12,7 @@ use super::{Malformed, key};
 use crate::query::{Direction, Sort, total_order};
 
 /// Bytes that sorting may keep.
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 32 << 20;
 
 /// A sort as components, ending in `_id`: every order is total.
 pub(super) fn order(sort: &Sort) -> Vec<Component> {

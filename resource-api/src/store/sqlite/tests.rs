@@ -25,7 +25,7 @@ fn open(folder: &tempfile::TempDir) -> SqliteDocuments {
 document_store_conformance!(empty);
 
 async fn fill(store: &SqliteDocuments, documents: impl IntoIterator<Item = Document>) {
-    let insert = |document| Write::Insert { source: "things".to_owned(), document };
+    let insert = |document| Write::insert("things", &document).unwrap();
     let outcome = store.commit(documents.into_iter().map(insert).collect()).await.unwrap();
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
 }
@@ -215,7 +215,7 @@ async fn documents_indexes_and_totals_are_there_after_a_restart() {
     let find = Find { filter: Filter::equal("n", 1), ..all() };
     assert_eq!(store.find("things", &find).await.unwrap().total, Some(10));
     assert_eq!(source(&store).indexes.len(), 2);
-    let taken = Write::Insert { source: "things".to_owned(), document: doc! { "_id": 100, "name": 7 } };
+    let taken = Write::insert("things", &doc! { "_id": 100, "name": 7 }).unwrap();
     assert!(matches!(store.commit(vec![taken]).await.unwrap(), Outcome::Conflict { .. }));
     store.ping().await.unwrap();
 }
@@ -260,7 +260,7 @@ async fn nothing_is_left_in_an_index_when_its_documents_are_gone() {
     let writes = (0..60).map(|id| match id % 3 {
         0 => Write::Set { source: source(), guard: guard(id), fields: doc! { "a": &values()[id as usize / 3 % 3] } },
         1 => Write::Delete { source: source(), guard: guard(id) },
-        _ => Write::Replace { source: source(), guard: guard(id), document: doc! { "_id": id, "b": [id, id + 1] } },
+        _ => Write::replace(source(), guard(id), &doc! { "_id": id, "b": [id, id + 1] }).unwrap(),
     });
     assert!(matches!(store.commit(writes.collect()).await.unwrap(), Outcome::Done(_)));
     let rest = Write::DeleteMany { source: source(), filter: Filter::field("_id", Test::Gte(0.into())) };

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use bson::Document;
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf};
-use bson::{Bson, Document};
 use rusqlite::{Connection, OptionalExtension};
 use shared::store::StoreError;
 
@@ -58,12 +58,12 @@ enum Change {
 /// A document and its keys in the indexes its source had when they were made.
 pub(super) struct NewDocument {
     source: Arc<Source>,
-    pub body: RawDocumentBuf,
+    pub body: Arc<RawDocumentBuf>,
     pub keys: Vec<Entries>,
 }
 
 impl NewDocument {
-    pub(super) fn new(source: Arc<Source>, body: RawDocumentBuf) -> Result<Self, Malformed> {
+    pub(super) fn new(source: Arc<Source>, body: Arc<RawDocumentBuf>) -> Result<Self, Malformed> {
         let keys = keys(&source, &body)?;
         Ok(Self { source, body, keys })
     }
@@ -80,7 +80,7 @@ impl Prepared {
         let (name, change) = match write {
             Write::Insert { source: name, document } => {
                 let id = id_of(&document)?;
-                let new = NewDocument::new(source(&name)?, raw(&document)?)?;
+                let new = NewDocument::new(source(&name)?, document)?;
                 (name, Change::Insert { id, new })
             }
             Write::Replace { source: name, guard, document } => {
@@ -88,15 +88,16 @@ impl Prepared {
                 if id_of(&document)? != id {
                     return Err(StoreError::Corrupt("a replacement has another _id".to_owned()));
                 }
-                let new = NewDocument::new(source(&name)?, raw(&document)?)?;
+                let new = NewDocument::new(source(&name)?, document)?;
                 (name, Change::Replace { id, guard, new })
             }
             Write::Set { source: name, guard, fields } => {
                 let id = key::of(&guard.id)?;
-                if fields.contains_key("_id") && id_of(&fields)? != id {
+                let fields = raw(&fields)?;
+                if fields.get("_id").map_err(Malformed)?.is_some() && id_of(&fields)? != id {
                     return Err(StoreError::Corrupt("a change would set another _id".to_owned()));
                 }
-                (name, Change::Set { id, guard, fields: raw(&fields)? })
+                (name, Change::Set { id, guard, fields })
             }
             Write::Delete { source: name, guard } => {
                 let id = key::of(&guard.id)?;
@@ -121,12 +122,16 @@ pub(super) fn raw(document: &Document) -> Result<RawDocumentBuf, Malformed> {
 }
 
 /// The key of a document's id. As in MongoDB, an id is one value: an array would be several.
-pub(super) fn id_of(document: &Document) -> Result<Vec<u8>, StoreError> {
-    match document.get("_id") {
-        Some(Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined) => {
+pub(super) fn id_of(document: &RawDocument) -> Result<Vec<u8>, StoreError> {
+    match document.get("_id").map_err(Malformed)? {
+        Some(RawBsonRef::Array(_) | RawBsonRef::RegularExpression(_) | RawBsonRef::Undefined) => {
             Err(StoreError::Corrupt("an _id can't be an array, a regular expression or undefined".to_owned()))
         }
-        Some(id) => Ok(key::of(id)?),
+        Some(id) => {
+            let mut key = Vec::with_capacity(24);
+            key::append(id, &mut key)?;
+            Ok(key)
+        }
         None => Err(StoreError::Corrupt("a document has no _id".to_owned())),
     }
 }
@@ -149,7 +154,9 @@ pub(super) fn apply(connection: &Connection, catalogue: &Catalogue, batch: Vec<P
                 (1, 0)
             }
             Change::Set { id, guard, fields } => {
-                table.change(&id, &guard, |old| NewDocument::new(Arc::clone(&source), with_fields(old, &fields)?))?;
+                table.change(&id, &guard, |old| {
+                    NewDocument::new(Arc::clone(&source), Arc::new(with_fields(old, &fields)?))
+                })?;
                 (1, 0)
             }
             Change::Delete { id, guard } => {
