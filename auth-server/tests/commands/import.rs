@@ -110,7 +110,7 @@ async fn what_is_skipped_is_told_with_its_reason() {
     ] {
         assert!(told.contains(part), "{part} is missing in:\n{told}");
     }
-    assert!(!told.contains("hunter2") && !told.contains("$2b$"));
+    assert!(!told.contains("hunter2") && !told.contains("abcdefghijklmnopqrstuu"), "a hash is told");
     let web = server.app.clients.read("web").await.unwrap().unwrap();
     assert_eq!((web.scopes.to_string().as_str(), web.redirect_uris.len()), ("read", 1));
     let good = server.app.users.find("u_5f0000000000000000000001").await.unwrap().unwrap();
