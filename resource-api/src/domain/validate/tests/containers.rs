@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Request, domain, outcome, post, start};
 use crate::domain::validate::{Issues, Lookup, UniqueWithin};
 
-/// VAL-12 to VAL-17, VAL-39, VAL-47 and GOLD-08: faults inside containers come last, under keys and positions.
+/// VAL-12, VAL-13, VAL-14, VAL-16, VAL-17, VAL-39, VAL-47 and GOLD-08: faults inside containers come last, under keys and positions.
 #[test]
 fn faults_inside_containers_form_a_tree() {
     for (rules, value, issues) in [
@@ -49,7 +49,7 @@ fn faults_inside_containers_form_a_tree() {
     }
 }
 
-/// VAL-21 to VAL-25, VAL-40, GOLD-09: alternatives with their own nodes.
+/// VAL-21, VAL-22, VAL-23, VAL-24, VAL-25, VAL-40, GOLD-09: alternatives with their own nodes.
 #[test]
 fn alternatives_are_explained_one_by_one() {
     for (rules, value, issues) in [
@@ -112,7 +112,7 @@ fn issues_may_stay_lists() {
     assert_eq!(outcome(&domain, validation, &[]), Err(expected));
 }
 
-/// VAL-27, VAL-28, VAL-43 to VAL-45, VAL-47: questions for the store, and where their answers go.
+/// VAL-27, VAL-28, VAL-29, VAL-43, VAL-44, VAL-45, VAL-47: questions for the store, and where their answers go.
 #[test]
 fn what_only_the_store_knows_is_asked_and_merged() {
     let schema = json!({

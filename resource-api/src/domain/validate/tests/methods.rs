@@ -62,7 +62,7 @@ fn an_id_that_is_a_list_is_refused() {
     assert_eq!(post(typed, json!({"_id": [1]})), Err(json!({"_id": "must be of objectid type"})));
 }
 
-/// VAL-33 to VAL-35: defaults, setters, rename, purge, nested too.
+/// VAL-33, VAL-34, VAL-35: defaults, setters, rename, purge, nested too.
 #[test]
 fn documents_are_brought_into_their_normal_form() {
     let nested = json!({"d": {"type": "dict", "schema": {"a": {"default": 1}, "b": {"rename": "c"}, "c": {}}}});
