@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
-use bson::{DateTime, Document, doc};
+use bson::{DateTime, Document, RawDocumentBuf, doc};
 use futures_util::future::try_join_all;
 use resource_api::domain;
 use resource_api::store::{self, Outcome, Write};
@@ -54,7 +55,8 @@ pub async fn write(options: Options) -> Result<(), Fault> {
     let counts = try_join_all((0..CONNECTIONS).map(|_| async {
         let mut written = 0_u32;
         loop {
-            let write = Write::Insert { source: "arrivals".to_owned(), document: arrival() };
+            let document = Arc::new(RawDocumentBuf::try_from(&arrival())?);
+            let write = Write::Insert { source: "arrivals".to_owned(), document };
             match documents.commit(vec![write]).await? {
                 Outcome::Done(_) => {}
                 outcome => return Err(Fault::from(format!("{outcome:?}"))),
