@@ -15,6 +15,7 @@ mod escaping;
 mod login;
 mod logout;
 mod passwords;
+mod races;
 mod templates;
 mod throttling;
 mod timed;

@@ -28,6 +28,13 @@ impl Answer {
         Self { status, headers, body: response.text().await.unwrap() }
     }
 
+    /// The same, or nothing where no whole answer comes.
+    pub async fn of_any(request: reqwest::RequestBuilder) -> Option<Self> {
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Some(Self { status, headers, body: response.text().await.ok()? })
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
