@@ -7,6 +7,7 @@ mod support;
 mod audit;
 mod backups;
 mod clients;
+mod docs;
 mod grants;
 mod import;
 mod keys;

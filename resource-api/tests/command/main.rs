@@ -7,4 +7,5 @@ mod backup;
 mod check;
 mod eve_settings;
 mod export;
+mod guide;
 mod import;
