@@ -7,5 +7,4 @@ mod backup;
 mod check;
 mod eve_settings;
 mod export;
-mod guide;
 mod import;
