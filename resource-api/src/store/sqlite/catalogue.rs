@@ -1,5 +1,7 @@
 //! Which tables exist: one for each source, one for each of its indexes, and the SQL that reads and writes them.
 
+mod loaded;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,6 +17,8 @@ use super::{Malformed, key};
 use crate::domain::{Index, IndexDirection};
 use crate::query::mongo_syntax::parse_trusted;
 use crate::query::{Direction, Filter, FilterError};
+
+pub(super) use loaded::Catalogue;
 
 /// `marks` are [`MULTIKEY`], [`INCOMPLETE`] and [`LONG`]; `built_to` is the row up to which an index is built, null once it is whole.
 pub(super) const MIGRATIONS: &[&str] = &["
@@ -368,38 +372,5 @@ impl Source {
         connection.execute("DELETE FROM document_index WHERE number = ?1", [number])?;
         connection.execute_batch(&format!("DROP TABLE {}", index_table(self.number, number)))?;
         Ok(())
-    }
-}
-
-/// All sources by name, for every thread.
-#[derive(Debug, Default)]
-pub(super) struct Catalogue {
-    sources: RwLock<HashMap<String, Arc<Source>>>,
-}
-
-impl Catalogue {
-    pub(super) fn load(connection: &Connection) -> Result<Self, StoreError> {
-        let mut query = connection.prepare("SELECT name, number FROM document_source")?;
-        let names = query
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut sources = HashMap::with_capacity(names.len());
-        for (name, number) in names {
-            sources.insert(name, Arc::new(Source::load(connection, number)?));
-        }
-        Ok(Self { sources: RwLock::new(sources) })
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<Arc<Source>> {
-        self.sources.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    pub(super) fn all(&self) -> Vec<(String, Arc<Source>)> {
-        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
-        sources.iter().map(|(name, source)| (name.clone(), Arc::clone(source))).collect()
-    }
-
-    pub(super) fn set(&self, name: &str, source: Source) {
-        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::new(source));
     }
 }
