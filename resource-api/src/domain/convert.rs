@@ -82,7 +82,7 @@ fn storable_members(document: &Document, depth: usize) -> Result<(), ConversionE
 pub fn value(value: Bson, field: &Field, settings: &Settings) -> Bson {
     let mut value = value;
     let conversion = Conversion { dates: &settings.date_format, create_lists: settings.auto_create_lists };
-    conversion.value(&mut value, field);
+    conversion.value(&mut value, field, settings.auto_create_lists);
     value
 }
 
@@ -155,23 +155,24 @@ impl Conversion<'_> {
     fn mapping(&self, document: &mut Document, schema: &Schema, unknown: Option<&Field>) {
         for (name, value) in document.iter_mut() {
             if let Some(field) = schema.get(name).or(unknown) {
-                self.value(value, field);
+                self.value(value, field, self.create_lists);
             }
         }
     }
 
-    fn value(&self, value: &mut Bson, field: &Field) {
+    /// `wrap`: a value that should be a list becomes one; elements of lists do not (SER-06).
+    fn value(&self, value: &mut Bson, field: &Field, wrap: bool) {
         if *value == Bson::Null {
             return;
         }
         // SER-04: every alternative's conversion is tried, the field's own last.
         for rule in &field.rules {
             if let Rule::AnyOf(fields) | Rule::AllOf(fields) | Rule::OneOf(fields) | Rule::NoneOf(fields) = rule {
-                fields.iter().for_each(|alternative| self.value(value, alternative));
+                fields.iter().for_each(|alternative| self.value(value, alternative, wrap));
             }
         }
         for kind in &field.types {
-            if *kind == FieldType::List && self.create_lists && !matches!(value, Bson::Array(_) | Bson::Null) {
+            if *kind == FieldType::List && wrap && !matches!(value, Bson::Array(_) | Bson::Null) {
                 *value = Bson::Array(vec![std::mem::take(value)]);
             }
             if let Some(converted) = self.to_type(*kind, value) {
@@ -183,9 +184,9 @@ impl Conversion<'_> {
             Bson::Array(items) => {
                 for rule in &field.rules {
                     match rule {
-                        Rule::Elements(rules) => items.iter_mut().for_each(|item| self.value(item, rules)),
+                        Rule::Elements(rules) => items.iter_mut().for_each(|item| self.value(item, rules, false)),
                         Rule::Items(rules) => {
-                            items.iter_mut().zip(rules).for_each(|(item, rules)| self.value(item, rules));
+                            items.iter_mut().zip(rules).for_each(|(item, rules)| self.value(item, rules, false));
                         }
                         _ => {}
                     }
@@ -207,7 +208,7 @@ impl Conversion<'_> {
         }
         for rule in &field.rules {
             if let Rule::ValuesRules(rules) = rule {
-                document.iter_mut().for_each(|(_, value)| self.value(value, rules));
+                document.iter_mut().for_each(|(_, value)| self.value(value, rules, false));
             }
         }
     }
@@ -240,7 +241,18 @@ impl Conversion<'_> {
 }
 
 fn decimal(text: &str) -> Option<Bson> {
-    text.parse::<Decimal128>().ok().map(Bson::Decimal128)
+    // The parser reads a text without digits as zero.
+    let number = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    let named = ["inf", "infinity", "nan"].contains(&number.as_str());
+    let digits = number.split('e').next().is_some_and(|digits| digits.contains(|letter: char| letter.is_ascii_digit()));
+    if named || digits { text.parse::<Decimal128>().ok().map(Bson::Decimal128) } else { None }
+}
+
+/// The `_id` that a DBRef leads to: text that spells an id is one (FILT-11).
+pub fn referenced_id(reference: &Document) -> Option<Bson> {
+    let id = reference.get("$id")?;
+    let read = id.as_str().filter(|text| text.len() == 24).and_then(|text| ObjectId::parse_str(text).ok());
+    Some(read.map_or_else(|| id.clone(), Bson::ObjectId))
 }
 
 /// The members in BSON's order; the id is kept as given.

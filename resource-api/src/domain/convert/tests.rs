@@ -70,6 +70,11 @@ fn values_take_their_fields_type() {
         (json!("decimal"), json!(2), decimal("2")),
         (json!("decimal"), json!(1.5), decimal("1.5")),
         (json!("decimal"), json!("x"), bson!("x")),
+        (json!("decimal"), json!("1E+3"), decimal("1E+3")),
+        (json!("decimal"), json!("-.5"), decimal("-0.5")),
+        (json!("decimal"), json!("NaN"), decimal("NaN")),
+        (json!("decimal"), json!(""), bson!("")),
+        (json!("decimal"), json!("."), bson!(".")),
         (
             json!("dbref"),
             json!({"$id": 7, "$col": "people", "$db": "d"}),
@@ -199,7 +204,9 @@ fn conversion_reaches_every_place_with_a_type() {
 fn single_values_may_become_lists() {
     let file = json!({"AUTO_CREATE_LISTS": true});
     let schema = json!({"f": {"type": "list", "schema": {"type": "integer"}}});
-    assert_eq!(convert_with(schema.clone(), file, json!({"f": "4"})), doc! { "f": [4] });
+    assert_eq!(convert_with(schema.clone(), file.clone(), json!({"f": "4"})), doc! { "f": [4] });
+    let lists = json!({"f": {"type": "list", "schema": {"type": "list", "schema": {"type": "integer"}}}});
+    assert_eq!(convert_with(lists, file, json!({"f": "4"})), doc! { "f": ["4"] });
     assert_eq!(convert(schema, json!({"f": "4"})), doc! { "f": "4" });
 }
 

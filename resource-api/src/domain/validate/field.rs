@@ -13,7 +13,7 @@ use super::mapping::{Level, dependency_names};
 use super::membership::{absent, banned, unallowed};
 use super::place::Place;
 use super::{Mode, Run};
-use crate::domain::{DataRelation, Dependencies, Field, Rule, Schema, python_text};
+use crate::domain::{DataRelation, Dependencies, Field, Rule, Schema, convert, python_text};
 
 /// Whether the rules after this one still count.
 pub enum Next {
@@ -211,17 +211,15 @@ impl Run<'_> {
         };
         for item in items {
             let target = match item {
-                Bson::Document(reference) if is_dbref(reference) => reference.get("$id").unwrap_or(item),
-                _ => item,
+                Bson::Document(reference) if is_dbref(reference) => convert::referenced_id(reference),
+                _ => None,
             };
+            let target = target.unwrap_or_else(|| item.clone());
             let DataRelation { resource, field, .. } = relation;
-            let shown = python_text::str(target);
+            let shown = python_text::str(&target);
             let message = format!("value '{shown}' must exist in resource '{resource}', field '{field}'.");
-            let lookup = self.lookups.ask(Lookup::Relation {
-                resource: resource.clone(),
-                field: field.clone(),
-                value: target.clone(),
-            });
+            let lookup =
+                self.lookups.ask(Lookup::Relation { resource: resource.clone(), field: field.clone(), value: target });
             out.push(Violation::pending(place, lookup, message));
         }
     }
