@@ -118,11 +118,14 @@ async fn page(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         write_string(&names.meta, &mut out);
         out.extend_from_slice(b": {");
         if cursors.is_none() {
-            out.extend_from_slice(b"\"page\": ");
+            // As the parameters are called.
+            write_string(&settings.query_names.page, &mut out);
+            out.extend_from_slice(b": ");
             write_number(query.page.number, &mut out);
             out.extend_from_slice(b", ");
         }
-        out.extend_from_slice(b"\"max_results\": ");
+        write_string(&settings.query_names.max_results, &mut out);
+        out.extend_from_slice(b": ");
         write_number(query.page.max_results, &mut out);
         if let Some(total) = found.total {
             out.extend_from_slice(b", \"total\": ");

@@ -40,7 +40,7 @@ fn links(context: &Context<'_>, query: &Query) -> Vec<u8> {
     let mut out = Vec::with_capacity(160);
     write_home_link(&mut out);
     write_named_link("collection", &context.resource.title, &href(page), &mut out);
-    if !query.count {
+    if context.resource.pagination && !query.count {
         write_named_link("next", "next page", &href(page + 1), &mut out);
     }
     if page > 1 {

@@ -105,7 +105,11 @@ async fn home_takes_any_token_with_the_roles_of_the_api() {
 #[actix_rt::test]
 async fn schemas_are_shown_to_those_who_may_read() {
     let mut domain = with(people(), json!({ "SCHEMA_ENDPOINT": "schema" }));
-    domain["DOMAIN"]["works"] = json!({ "schema": { "title": { "type": "string", "required": true } } });
+    let relation = json!({ "type": "objectid", "data_relation": { "resource": "people" } });
+    domain["DOMAIN"]["works"] = json!({ "schema": {
+        "title": { "type": "string", "required": true },
+        "by": { "type": "list", "schema": relation }, "in": { "type": "dict", "schema": { "schema": relation } }
+    } });
     domain["DOMAIN"]["hidden"] = json!({ "internal_resource": true });
     let api = Api::start(domain, |_| ()).await;
     api.auth.token("alice", "people:read works:read", json!({})).token("bob", "works:read", json!({}));
@@ -114,6 +118,9 @@ async fn schemas_are_shown_to_those_who_may_read() {
     assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["people", "works"]);
     assert_eq!(all["works"]["title"], json!({ "type": "string", "required": true }));
     assert_eq!(all["works"]["_id"], json!({ "type": "objectid" }));
+    // CFG-09: where a reference leads, at any depth.
+    assert_eq!(all["works"]["by"]["schema"]["data_relation"]["field"], "_id");
+    assert_eq!(all["works"]["in"]["schema"]["schema"]["data_relation"]["field"], "_id");
     let some = get("bob", "/schema").await.json();
     assert_eq!(some.as_object().unwrap().keys().collect::<Vec<_>>(), ["works"]);
     assert_eq!(get("bob", "/schema/works").await.json(), all["works"]);

@@ -173,6 +173,14 @@ async fn a_projection_chooses_fields_but_never_the_automatic_ones() {
     api.get("/people?projection=%5B%5D").await.refused(400);
 }
 
+/// LIST-01: `_meta` calls page and size what the parameters are called.
+#[actix_rt::test]
+async fn the_page_is_described_in_the_domains_own_words() {
+    let api = Api::open(with(domain(), json!({ "QUERY_PAGE": "leaf", "QUERY_MAX_RESULTS": "size" }))).await;
+    let meta = api.get("/people?leaf=2&size=3").await.is(200).json()["_meta"].clone();
+    assert_eq!(meta, json!({ "leaf": 2, "size": 3, "total": 0 }));
+}
+
 /// RESP-02, RESP-03: layouts.
 #[actix_rt::test]
 async fn bodies_can_be_pretty_and_sorted() {

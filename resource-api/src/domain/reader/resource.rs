@@ -122,11 +122,30 @@ fn read_schema(
         }
     }
     let mut written = reader.resolve_schema(written).cloned().unwrap_or_default();
+    written.iter_mut().for_each(|(_, rules)| show_target(rules, id_field));
     if !schema.contains_key(id_field) {
         schema.insert(id_field.to_owned(), schema::object_id());
         written.insert(id_field, doc! { "type": "objectid" });
     }
     (written, schema)
+}
+
+/// HOME-05, CFG-09: a `data_relation` shows the field it leads to, at any depth of dicts and lists.
+fn show_target(rules: &mut Bson, id_field: &str) {
+    let Bson::Document(rules) = rules else { return };
+    if let Some(Bson::Document(relation)) = rules.get_mut("data_relation")
+        && !relation.contains_key("field")
+    {
+        relation.insert("field", id_field);
+    }
+    let Some(schema) = rules.get_mut("schema") else { return };
+    match schema {
+        // The fields of a dict; the rules of a list's elements hold more than mappings.
+        Bson::Document(fields) if fields.values().all(|value| matches!(value, Bson::Document(_))) => {
+            fields.iter_mut().for_each(|(_, rules)| show_target(rules, id_field));
+        }
+        _ => show_target(schema, id_field),
+    }
 }
 
 /// `"people"` → `"People"` (CFG-12).
