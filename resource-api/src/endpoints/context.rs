@@ -60,6 +60,16 @@ impl<'a> Context<'a> {
         self.item.as_ref().map(|(field, value)| (*field, value))
     }
 
+    /// The id that a PUT to this URL creates, if the URL is by the id (PUT-04): of the type that its field has.
+    pub fn upserted(&self) -> Option<Bson> {
+        let captured = self.captured.last().filter(|captured| *captured.field == self.resource.id_field)?;
+        let value = number(captured).unwrap_or_else(|| Bson::String(captured.text.clone()));
+        Some(match self.resource.schema.get(captured.field) {
+            Some(field) => convert::value(value, field, &self.app.domain.settings),
+            None => value,
+        })
+    }
+
     /// The query string as an item understands it.
     pub fn item_query(&self) -> Result<Cow<'a, Query>, ApiError> {
         match self.request.query_string() {

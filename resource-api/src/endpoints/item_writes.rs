@@ -65,13 +65,16 @@ async fn patch_once(
         changes.insert(field, merge(stored, value));
     }
     changes.insert(&names.last_updated, now);
+    // What the projection hides is neither hashed nor shown, unless it was sent.
+    let mut merged = original.clone();
+    Fields::of(resource, settings).apply(&mut merged);
+    default_dates(&mut merged, names);
+    merged.extend(changes.clone());
     if settings.if_match {
-        // ETAG-03: with the previous ETag, of what the projection reads.
-        let mut merged = original.clone();
-        Fields::of(resource, settings).apply(&mut merged);
-        default_dates(&mut merged, names);
-        merged.extend(changes.clone());
-        changes.insert(&names.etag, etag(&merged, &resource.etag_ignore_fields));
+        // ETAG-03: with the previous ETag.
+        let digest = etag(&merged, &resource.etag_ignore_fields);
+        changes.insert(&names.etag, digest.clone());
+        merged.insert(&names.etag, digest);
     }
     let mut updated = original.clone();
     updated.extend(changes.clone());
@@ -80,7 +83,7 @@ async fn patch_once(
     if let Err(refused) = commit(context, write, vacancies, original, &updated).await? {
         return Ok(Err(refused));
     }
-    Ok(Ok(answer(context, query, &updated, false).await?))
+    Ok(Ok(answer(context, query, &merged, false).await?))
 }
 
 /// Replaces the document, or creates it (PUT-01 to PUT-09).
@@ -91,12 +94,11 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
     // PUT-07: whose document it is comes after its ETag.
     let filter = context.domain_filter();
     let Some(original) = context.find(&filter).await? else {
-        let id = context.item().filter(|(field, _)| settings.upsert_on_put && *field == resource.id_field);
-        let (_, id) = id.ok_or(ApiError::Missing)?;
+        let id = context.upserted().filter(|_| settings.upsert_on_put).ok_or(ApiError::Missing)?;
         if !sent.is_object() {
             return Err(PayloadError::NotADocument.into());
         }
-        return create(context, vec![sent], Some(id), None).await;
+        return create(context, vec![sent], Some(&id), None).await;
     };
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;

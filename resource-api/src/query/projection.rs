@@ -45,11 +45,15 @@ pub(super) fn parse(text: &str, resource: &Resource, settings: &Settings) -> Res
     }
     // With a projection of its own the resource decides which fields there are to ask for, hidden ones included (PROJ-03).
     // Of a field that it shows in parts there are these parts.
+    // Without the bandwidth saver Eve hides them once more, and for good.
+    let askable = |field: &str| match projection.get(split(field).0) {
+        Some(shown) => *shown || settings.bandwidth_saver,
+        None => projection.is_empty(),
+    };
     let shown = || projection.iter().filter(|(_, shown)| **shown).map(|(known, _)| known.as_str());
     let mut seen = Vec::with_capacity(wanted.len());
     for field in wanted {
-        let known = projection.is_empty() || projection.contains_key(split(field).0);
-        if known || shown().any(|known| path::is_within(field, known)) {
+        if askable(field) || shown().any(|known| path::is_within(field, known)) {
             seen.push(field);
         } else {
             seen.extend(shown().filter(|known| path::is_within(known, field)));

@@ -87,7 +87,9 @@ impl<'a> View<'a> {
                 Role::DateCreated => created = true,
                 Role::Etag => tag = value.as_str(),
                 Role::Owner => continue,
-                Role::Other => {}
+                Role::Links if self.resource.hateoas => continue,
+                Role::Status if !self.tail.is_empty() => continue,
+                Role::Links | Role::Status | Role::Other => {}
             }
             // LINK-10: the answer to a write links also what it does not show.
             if let Some(relation) = &member.relation

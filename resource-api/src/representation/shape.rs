@@ -33,6 +33,9 @@ pub enum Role {
     Etag,
     /// The owner's field where the schema does not have it (URRA-04).
     Owner,
+    /// Named like `_links` and `_status`, which an answer has of its own (POST-07).
+    Links,
+    Status,
     Other,
 }
 
@@ -50,6 +53,7 @@ impl Shape {
         let keys =
             ["_id"].into_iter().chain(resource.schema.keys().map(String::as_str)).chain(resource.auth_field.as_deref());
         let keys = keys.chain([names.last_updated.as_str(), &names.date_created, &names.etag]);
+        let keys = keys.chain([names.links.as_str(), &names.status]);
         let members = keys.filter(|key| known.insert(*key)).map(|key| {
             let role = if key == resource.id_field {
                 Role::Id
@@ -59,6 +63,10 @@ impl Shape {
                 Role::DateCreated
             } else if key == names.etag {
                 Role::Etag
+            } else if key == names.links {
+                Role::Links
+            } else if key == names.status {
+                Role::Status
             } else if resource.auth_field.as_deref() == Some(key) && !resource.schema.contains_key(key) {
                 Role::Owner
             } else {

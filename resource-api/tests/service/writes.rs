@@ -78,6 +78,34 @@ async fn an_id_may_be_given_and_meta_fields_may_not() {
     }
 }
 
+/// VAL-43: a rule for elements has nothing to say of lists without any.
+#[actix_rt::test]
+async fn empty_lists_are_not_in_each_others_way() {
+    let mut domain = domain();
+    domain["DOMAIN"]["people"]["schema"]["tags"] =
+        json!({ "type": "list", "schema": { "type": "string", "unique": true } });
+    let api = Api::open(domain).await;
+    for _ in 0..2 {
+        api.post("/people", json!({ "name": "a", "tags": [] })).await.is(201);
+    }
+    api.post("/people", json!({ "name": "a", "tags": ["x"] })).await.is(201);
+    let taken = api.post("/people", json!({ "name": "b", "tags": ["y", "x"] })).await.is(422).json();
+    assert_eq!(taken["_issues"]["tags"], json!({ "1": "value 'x' is not unique" }));
+}
+
+/// PUT-04: the id of a new document is what its field's type makes of the URL, also where it looks like another's.
+#[actix_rt::test]
+async fn a_text_of_hex_digits_stays_a_text_as_a_new_id() {
+    let mut domain = domain();
+    domain["DOMAIN"] = json!({ "books": {
+        "id_field": "isbn", "item_lookup_field": "isbn", "item_url": "string",
+        "schema": { "isbn": { "type": "string" }, "title": { "type": "string" } }
+    } });
+    let api = Api::open(domain).await;
+    let put = api.request("PUT", "/books/5f0000000000000000000abc").json(&json!({ "title": "x" }));
+    assert_eq!(put.answer().await.is(201).json()["isbn"], "5f0000000000000000000abc");
+}
+
 /// POST-09: a custom id is never made up.
 #[actix_rt::test]
 async fn a_custom_id_field_is_required() {
@@ -130,6 +158,19 @@ async fn answers_to_writes_can_say_more() {
     let patched = api.edit("PATCH", &path, &created.etag(), json!({ "age": 2 })).await.is(200).json();
     assert_eq!((&patched["name"], &patched["age"]), (&json!("a"), &json!(2)));
     api.post("/people?embedded=%5B%5D", json!({})).await.refused(400);
+
+    // Without `projection`, what an edit sends is shown, and what the datasource hides is not.
+    let mut hiding = with(domain(), json!({ "BANDWIDTH_SAVER": false, "PROJECTION": false, "ALLOW_UNKNOWN": true }));
+    hiding["DOMAIN"]["people"]["datasource"] = json!({ "projection": { "name": 1 } });
+    let api = Api::open(hiding).await;
+    let (created, path) = create(&api, json!({ "name": "a", "age": 1, "_links": 1, "_status": 1 })).await;
+    assert_eq!(created.json()["age"], 1);
+    let patched = api.edit("PATCH", &path, &created.etag(), json!({ "role": "x" })).await.is(200);
+    assert_eq!((patched.json().get("age"), &patched.json()["role"]), (None, &json!("x")));
+    // POST-07: what answers have of their own is there once.
+    for name in ["\"_links\": ", "\"_status\": "] {
+        assert_eq!(created.text.matches(name).count(), 1, "{}", created.text);
+    }
 }
 
 /// PATCH-04, PATCH-06, PATCH-07: only what was sent changes; documents are merged at every depth.

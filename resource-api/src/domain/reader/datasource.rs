@@ -156,10 +156,11 @@ fn index_key(value: &Bson) -> Option<(String, IndexDirection)> {
 fn unique_rules(schema: &Schema, above: &str, auth_field: Option<&str>, indexes: &mut Vec<Index>) {
     for (name, field) in schema {
         let path = format!("{above}{name}");
-        unique_rule(field, &path, auth_field, indexes);
+        unique_rule(field, &path, auth_field, true, indexes);
         let mut field = field;
         while let Some(element) = field.elements() {
-            unique_rule(element, &path, auth_field, indexes);
+            // Lists without elements would be in each other's way.
+            unique_rule(element, &path, auth_field, false, indexes);
             field = element;
         }
         if let Some(fields) = field.fields() {
@@ -168,7 +169,14 @@ fn unique_rules(schema: &Schema, above: &str, auth_field: Option<&str>, indexes:
     }
 }
 
-fn unique_rule(field: &crate::domain::Field, path: &str, auth_field: Option<&str>, indexes: &mut Vec<Index>) {
+/// `unique`: whether the index enforces the rule, or only finds what the rule asks about.
+fn unique_rule(
+    field: &crate::domain::Field,
+    path: &str,
+    auth_field: Option<&str>,
+    unique: bool,
+    indexes: &mut Vec<Index>,
+) {
     if field.may_be_list() || path == "_id" {
         return;
     }
@@ -183,7 +191,7 @@ fn unique_rule(field: &crate::domain::Field, path: &str, auth_field: Option<&str
                 Some(_) => doc! { "partialFilterExpression": { path: { "$exists": true } } },
                 None => Document::new(),
             };
-            indexes.push(Index { name, keys, unique: true, sparse: owner.is_none(), options });
+            indexes.push(Index { name, keys, unique, sparse: owner.is_none(), options });
         }
     };
     for rule in &field.rules {
