@@ -43,12 +43,16 @@ class Names:
             "upper": lambda value: value.upper(),
             "strip": lambda value: value.strip(),
             "datetime": self.datetime,
-            "objectid": ObjectId,
+            "objectid": self.object_id,
             "json": json.loads,
         }[name]
 
     def datetime(self, value):
         return value if isinstance(value, datetime) else datetime.strptime(value, self.date_format)
+
+    def object_id(self, value):
+        # Of nothing ObjectId makes a new one.
+        return ObjectId([] if value is None else value)
 
     def setter(self, name):
         return {

@@ -59,6 +59,8 @@ fn simpler(step: &Step) -> Vec<Step> {
     for index in 0..step.query.len() {
         let mut smaller = step.clone();
         smaller.query.remove(index);
+        // It may have been the sort.
+        smaller.unordered |= !step.has_body();
         found.push(smaller);
     }
     for index in 0..step.headers.len() {

@@ -152,6 +152,15 @@ impl Step {
         Request { method: self.method.clone(), target, headers, body }
     }
 
+    pub fn has_body(&self) -> bool {
+        self.body != Body::None
+    }
+
+    /// The method that counts.
+    pub fn action(&self) -> String {
+        self.header("X-HTTP-Method-Override").unwrap_or(&self.method).to_ascii_uppercase()
+    }
+
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -177,11 +186,5 @@ impl fmt::Display for Request {
             Some(body) => write!(f, " -d {}", quoted(body)),
             None => Ok(()),
         }
-    }
-}
-
-impl Body {
-    pub fn is_some(&self) -> bool {
-        *self != Body::None
     }
 }

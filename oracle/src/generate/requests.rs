@@ -91,7 +91,7 @@ impl<'w> Generator<'w> {
         if self.chance(0.35) {
             let (sort, tied) = self.sort(resource);
             step.query.push((words.sort.clone(), sort));
-            step.unordered = tied;
+            step.unordered = tied || resource.settings.get("sorting").is_some_and(|on| *on == false);
         } else {
             step.unordered = true;
         }

@@ -1,0 +1,28 @@
+//! A bounded run of the oracle; `scripts/oracle` plays more.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
+
+use oracle::{Options, run};
+
+/// What scripts/test sets; without it a test is skipped, but not in CI.
+fn given(variable: &str) -> Option<String> {
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    if value.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{variable} is not set: run scripts/test");
+        eprintln!("skipped: {variable} is not set");
+    }
+    value
+}
+
+/// Everything that the generator can think of is answered as Eve answers it, but for what docs/from-eve.md lists.
+#[actix_rt::test]
+async fn generated_requests_are_answered_as_eve_answers_them() {
+    let (Some(python), Some(mongodb)) = (given("TEST_EVE_PYTHON"), given("TEST_MONGODB_URL")) else { return };
+    let options = Options { python: python.into(), mongodb, seed: 1, histories: 30, length: 50, world: None, shown: 3 };
+    let report = run(&options).await.unwrap();
+    assert!(report.counted.is_empty(), "{report}");
+    assert!(report.requests >= 3000 && report.etags >= 800, "too little was compared: {report}");
+    // Good and bad requests, in every way that is common.
+    for status in [200, 201, 204, 304, 400, 404, 405, 409, 412, 422, 428] {
+        assert!(report.statuses.contains_key(&status), "nothing was answered with {status}: {report}");
+    }
+}
