@@ -1,7 +1,9 @@
 //! A bounded run of the oracle; `scripts/oracle` plays more.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
-use oracle::{Options, run};
+use std::collections::BTreeSet;
+
+use oracle::{Options, differences, run};
 
 /// What scripts/test sets; without it a test is skipped, but not in CI.
 fn given(variable: &str) -> Option<String> {
@@ -25,4 +27,14 @@ async fn generated_requests_are_answered_as_eve_answers_them() {
     for status in [200, 201, 204, 304, 400, 404, 405, 409, 412, 422, 428] {
         assert!(report.statuses.contains_key(&status), "nothing was answered with {status}: {report}");
     }
+}
+
+/// docs/from-eve.md tells every difference that the comparison lets pass, and no other.
+#[test]
+fn the_table_of_differences_and_the_comparison_know_the_same() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/from-eve.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let told: BTreeSet<&str> = rows.map(|(id, _)| id).collect();
+    let known: BTreeSet<&str> = differences::all().map(|difference| difference.id).collect();
+    assert_eq!(told, known);
 }
