@@ -20,6 +20,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { id: "pretty-head", explains: pretty_head, parts: false },
     Difference { id: "schema-names", explains: schema_names, parts: false },
     Difference { id: "options-nowhere", explains: options_nowhere, parts: false },
+    Difference { id: "path-encoding", explains: path_encoding, parts: false },
     Difference { id: "trailing-slash", explains: trailing_slash, parts: true },
     Difference { id: "no-500", explains: no_500, parts: true },
     Difference { id: "debug-texts", explains: debug_texts, parts: false },
@@ -143,6 +144,11 @@ fn schema_names(case: &Case<'_>) -> bool {
 fn options_nowhere(case: &Case<'_>) -> bool {
     let overridden = case.step.header("X-HTTP-Method-Override") == Some("OPTIONS");
     (case.step.method == "OPTIONS" || overridden) && case.statuses() == (200, 404)
+}
+
+/// URL-06: what is no UTF-8 is the value of nothing.
+fn path_encoding(case: &Case<'_>) -> bool {
+    case.step.path.contains("%ff") && case.statuses().1 == 404
 }
 
 /// URL-09: behind what spans slashes, too, a slash at the end means nothing.
