@@ -31,6 +31,7 @@ const HTTP: &[&str] = &[
     "auth-server/src/origin.rs",
     "auth-server/src/revoke.rs",
     "auth-server/src/routes.rs",
+    "auth-server/src/setup.rs",
     "auth-server/src/sign_in/device.rs",
     "auth-server/src/sign_in/mod.rs",
     "auth-server/src/token/",

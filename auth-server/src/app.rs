@@ -1,5 +1,6 @@
 //! The parts that endpoints may use, put together once at start.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::expiring::{self, Expiring, ExpiringStore};
@@ -33,6 +34,8 @@ pub struct App {
     pub clients: Clients,
     pub scopes: KnownScopes,
     pub consents: Arc<dyn ConsentStore>,
+    /// The versions of the store's tables, by component.
+    pub schema: BTreeMap<String, i64>,
     /// What the server must remember of itself.
     pub notes: Arc<dyn NoteStore>,
     pub audit: Audit,
@@ -83,7 +86,8 @@ impl App {
         let file = Sqlite::open(path)?;
         file.measure(&metrics);
         let directory = directory::on_sqlite(file.clone())?;
-        let state = expiring::on_sqlite(file)?;
+        let state = expiring::on_sqlite(file.clone())?;
+        let schema = file.schema()?;
         let keys = KeyRing::load_or_create(&config.master_key_path())?;
         let pages = pages(&config)?;
         let lifetimes = &config.lifetimes;
@@ -110,6 +114,7 @@ impl App {
             attempts: Attempts::new(state.clone(), keys.clone(), config.throttle.clone()),
             openings: LocalLimit::new(config.throttle.openings),
             counts: Counts::new(&metrics),
+            schema,
             metrics,
             passwords,
             sessions,

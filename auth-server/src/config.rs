@@ -42,10 +42,27 @@ pub struct Config {
     /// Where people read how to use this server; in the metadata (C-044).
     pub service_documentation: Option<Url>,
     pub server: ServerConfig,
+    pub management: ManagementConfig,
     pub metrics: MetricsConfig,
     pub lifetimes: Lifetimes,
     pub passwords: PasswordConfig,
     pub throttle: ThrottleConfig,
+}
+
+/// The console (H-015).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ManagementConfig {
+    /// Off, there is no console; the command line manages everything.
+    pub enabled: bool,
+    /// A listener of its own, with the other settings of `server`: the console is reached there only.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Default for ManagementConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: None }
+    }
 }
 
 /// In seconds; bounds as in the contract's table 0.2.
@@ -81,6 +98,7 @@ impl Default for Config {
             password_grant: false,
             service_documentation: None,
             server: ServerConfig { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), ..ServerConfig::default() },
+            management: ManagementConfig::default(),
             metrics: MetricsConfig::default(),
             lifetimes: Lifetimes::default(),
             passwords: PasswordConfig::default(),
@@ -118,6 +136,23 @@ impl Config {
     /// The public address of an endpoint, such as `/token`.
     pub fn url(&self, endpoint: &str) -> String {
         format!("{}{}{endpoint}", self.issuer.as_str(), self.prefix)
+    }
+
+    /// Where the console's pages are reached, up to the name of one: at the issuer, or at a listener of their own.
+    pub fn console_base(&self) -> String {
+        match self.management.listen {
+            Some(address) => {
+                let scheme = if self.server.has_tls() { "https" } else { "http" };
+                format!("{scheme}://{address}{}", self.root())
+            }
+            None => self.url(""),
+        }
+    }
+
+    /// The settings of the console's own listener, where it has one.
+    pub fn console_server(&self) -> Option<ServerConfig> {
+        let listen = self.management.listen.filter(|_| self.management.enabled)?;
+        Some(ServerConfig { listen, workers: 1, ..self.server.clone() })
     }
 
     /// Whether cookies are `Secure` and carry the `__Host-` prefix.
@@ -159,6 +194,13 @@ impl Settings for Config {
             faults.push(format!("default_resource: {fault}"));
         }
         faults.extend(self.server.faults());
+        if let Some(server) = self.console_server() {
+            let told = server.faults().into_iter().map(|fault| fault.replacen("server.tls", "management.listen", 1));
+            faults.extend(told);
+            if server.listen == self.server.listen {
+                faults.push("management.listen: must not be the address of server.listen".to_owned());
+            }
+        }
         faults.extend(self.metrics.faults(&self.server));
         faults.extend(self.lifetimes.faults(self.dev));
         faults.extend(self.passwords.faults(self.dev));

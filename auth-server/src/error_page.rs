@@ -64,6 +64,9 @@ pub enum PageError {
     NewPasswordFirst(String),
     #[error("an admin's page")]
     NotAdmin,
+    /// The link is not one of ours, was used, is too old, or is not needed any more (H-002).
+    #[error("a setup link that opens nothing")]
+    NoSetup,
     #[error("no such page")]
     NotFound,
     /// What is allowed, as the `Allow` header says it.
@@ -131,7 +134,7 @@ impl PageError {
             }
             PageError::SignInFirst(_) | PageError::NewPasswordFirst(_) => StatusCode::SEE_OTHER,
             PageError::Forged(_) | PageError::NotAdmin => StatusCode::FORBIDDEN,
-            PageError::NotFound => StatusCode::NOT_FOUND,
+            PageError::NotFound | PageError::NoSetup => StatusCode::NOT_FOUND,
             PageError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             PageError::Unreadable(FormError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             PageError::Unreadable(_) => StatusCode::BAD_REQUEST,
@@ -233,6 +236,11 @@ impl PageError {
                 "This page is for administrators",
                 "You are signed in, but your account does not have the role admin.",
                 "Ask an administrator for the role, or sign in with another account.",
+            ),
+            PageError::NoSetup => page(
+                "This setup link opens nothing",
+                "It was used, it is older than an hour, or a newer one was printed since.",
+                "If there is no admin yet, start the server again: it prints a new link.",
             ),
             PageError::NotFound => {
                 page("There is no such page", "The address may be mistyped, or the page has moved.", "")

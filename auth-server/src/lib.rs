@@ -44,7 +44,9 @@ mod routes;
 pub mod scope;
 pub mod scopes;
 mod secret_uses;
+mod setup;
 pub mod sign_in;
+mod start_notes;
 mod state;
 mod throttle;
 mod times;
@@ -57,6 +59,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use shared::metrics::{Metrics, MetricsConfig};
 use shared::serve::{self, ServeError, Server, Service};
 
 pub use app::{App, OpenError};
@@ -77,11 +80,17 @@ pub enum StartError {
 
 /// Opens the stores and serves on `listener`.
 pub async fn start(config: Config, listener: TcpListener) -> Result<Server, StartError> {
+    Ok(serve(prepare(config).await?, listener)?)
+}
+
+/// Opens the stores, notes the start, and brings what is declared into being.
+async fn prepare(config: Config) -> Result<Data<App>, StartError> {
     let app = Data::new(App::open(config)?);
+    start_notes::note(&app).await.map_err(OpenError::from)?;
     if let Some(file) = &app.config.declare {
         declare::follow(&app, file).await?;
     }
-    Ok(serve(app, listener)?)
+    Ok(app)
 }
 
 /// Serves an opened [`App`].
@@ -104,7 +113,26 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     });
     // HSTS on a loopback host would bind every other service of the machine (decisions 15).
     let hsts = config.issuer.is_https() && !config.issuer.is_loopback();
+    let console = match config.console_server() {
+        None => None,
+        Some(server) => {
+            let service = Service {
+                name: "the console",
+                ready: ready.clone(),
+                hsts,
+                metrics: Metrics::new(&MetricsConfig::default()),
+            };
+            let routes = routes::configure(app.clone(), routes::Part::Console);
+            Some(serve::serve(serve::bind(&server)?, &server, service, routes)?)
+        }
+    };
+    let part = if config.management.enabled && console.is_none() { routes::Part::All } else { routes::Part::Public };
     let service = Service { name: "auth-server", ready, hsts, metrics: app.metrics.clone() };
-    let server = serve::serve(listener, &config.server, service, routes::configure(app.clone()))?;
-    Ok(server.finally(async move { app.audit.flush().await }))
+    let server = serve::serve(listener, &config.server, service, routes::configure(app.clone(), part))?;
+    Ok(server.finally(async move {
+        if let Some(console) = console {
+            console.stop().await;
+        }
+        app.audit.flush().await;
+    }))
 }

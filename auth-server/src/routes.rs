@@ -5,25 +5,25 @@ use actix_web::{HttpResponse, Resource, Route, guard, web};
 use crate::app::App;
 use crate::authorize::{self, consent};
 use crate::error::OAuthError;
-use crate::{account, discovery, home, introspect, login, logout, management, revoke, token};
+use crate::{account, discovery, home, introspect, login, logout, management, revoke, setup, token};
 
-/// All routes, below the issuer's path and the configured prefix.
-pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
+/// What a listener serves (H-015).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    All,
+    /// Without the console.
+    Public,
+    /// The console, and the pages on which an admin signs in and looks after his own account.
+    Console,
+}
+
+/// The routes of a listener, below the issuer's path and the configured prefix.
+pub fn configure(app: web::Data<App>, part: Part) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     move |service| {
         let (root, issuer_path) = (app.config.root(), app.config.issuer.path().to_owned());
         service.app_data(app.clone());
-        service.service(
-            web::resource(format!("/.well-known/oauth-authorization-server{issuer_path}"))
-                .route(web::get().to(discovery::endpoint))
-                .route(web::head().to(discovery::endpoint))
-                .default_service(web::to(|| async { only("GET, HEAD") })),
-        );
-        for (name, route) in [
-            ("/introspect", web::post().to(introspect::endpoint)),
-            ("/token", web::post().to(token::endpoint)),
-            ("/revoke", web::post().to(revoke::endpoint)),
-        ] {
-            service.service(machine_post(&format!("{root}{name}"), route));
+        if part != Part::Console {
+            machines(service, &root, &issuer_path);
         }
         if !root.is_empty() {
             for path in ["/", root.as_str()] {
@@ -31,12 +31,47 @@ pub fn configure(app: web::Data<App>) -> impl Fn(&mut web::ServiceConfig) + Clon
             }
         }
         pages(service, &root, &app.pages.style_path());
+        if part != Part::Public {
+            console(service, &root);
+        }
         // Patterns come last: routes are tried in order, and each of these costs more than all plain paths together.
-        for name in ["/introspect", "/token", "/revoke"] {
-            service.service(web::resource(format!("{root}{name}/{{below}}*")).to(not_found));
+        if part != Part::Console {
+            for name in ["/introspect", "/token", "/revoke"] {
+                service.service(web::resource(format!("{root}{name}/{{below}}*")).to(not_found));
+            }
         }
         service.default_service(web::to(home::not_found));
     }
+}
+
+/// What clients and resource servers call.
+fn machines(service: &mut web::ServiceConfig, root: &str, issuer_path: &str) {
+    service.service(
+        web::resource(format!("/.well-known/oauth-authorization-server{issuer_path}"))
+            .route(web::get().to(discovery::endpoint))
+            .route(web::head().to(discovery::endpoint))
+            .default_service(web::to(|| async { only("GET, HEAD") })),
+    );
+    for (name, route) in [
+        ("/introspect", web::post().to(introspect::endpoint)),
+        ("/token", web::post().to(token::endpoint)),
+        ("/revoke", web::post().to(revoke::endpoint)),
+    ] {
+        service.service(machine_post(&format!("{root}{name}"), route));
+    }
+}
+
+/// What admins see, and whoever becomes the first (H-002).
+fn console(service: &mut web::ServiceConfig, root: &str) {
+    let read = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    service
+        .service(
+            web::resource(format!("{root}/setup"))
+                .route(read.to(setup::show))
+                .route(web::post().to(setup::submit))
+                .default_service(web::to(home::only_get_or_post)),
+        )
+        .service(management::scope(&format!("{root}/management")));
 }
 
 /// What people see.
@@ -69,8 +104,7 @@ fn pages(service: &mut web::ServiceConfig, root: &str, style: &str) {
             "/account/password",
             read().to(account::password::show),
             web::post().to(account::password::submit),
-        ))
-        .service(management::scope(&format!("{root}/management")));
+        ));
 }
 
 /// POST only; anything else is told so in JSON (X-008, B-005).

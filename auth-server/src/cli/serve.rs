@@ -7,14 +7,19 @@ use shared::{logging, serve as server};
 use super::Context;
 use super::output::{Failure, line};
 use crate::passwords::Passwords;
-use crate::{OpenError, app, declare, start};
+use crate::{OpenError, app, declare, prepare, setup};
 
 pub async fn serve(context: &Context) -> Result<(), Failure> {
     let config = context.server_config()?;
     logging::start(&config.log);
     let listener = server::bind(&config.server)?;
     let stop = StopSignal::listen()?;
-    let server = start(config, listener).await?;
+    let app = prepare(config).await?;
+    // On the terminal alone: a log is kept, and read by others.
+    if let Some(link) = setup::new_link(&app).await? {
+        line(setup::announcement(&link))?;
+    }
+    let server = crate::serve(app, listener)?;
     stop.received().await;
     server.stop().await;
     Ok(())

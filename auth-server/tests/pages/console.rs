@@ -17,18 +17,18 @@ const PAGES: [&str; 11] = [
     "/audit?kind=started",
 ];
 
-async fn admin(server: &Server) -> Person {
+pub async fn admin(server: &Server) -> Person {
     server.user_with("root", PASSWORD, &["admin"]).await
 }
 
-async fn signed_in(person: &Person) -> Browser {
+pub async fn signed_in(person: &Person) -> Browser {
     let browser = person.browser();
     browser.sign_in(person).await;
     browser
 }
 
 /// What a page shows this once.
-fn secrets_in(page: &Answer) -> Vec<String> {
+pub fn secrets_in(page: &Answer) -> Vec<String> {
     let parts = page.body.split("class=\"secret\"").skip(1);
     parts.map(|part| part.split_once('>').unwrap().1.split('<').next().unwrap().to_owned()).collect()
 }

@@ -238,6 +238,13 @@ fn samples() -> BTreeMap<&'static str, Value> {
             frame("users", json!({"q": "", "role": "", "done": "", "users": [user], "links": links})),
         ),
         ("management_user_password.html", frame("users", json!({"user": user, "created": true, "password": "p"}))),
+        (
+            "setup.html",
+            json!({
+                "csrf": "c", "token": "t", "username": "root", "minimum": 15, "username_error": "is taken",
+                "password_error": "",
+            }),
+        ),
         ("signed_out.html", json!({})),
     ])
 }

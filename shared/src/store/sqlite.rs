@@ -5,6 +5,7 @@ mod copy;
 mod replace;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,6 +174,15 @@ impl Sqlite {
             }
         }
         Err(StoreError::Unavailable(format!("no copy of {} can be made", path.display())))
+    }
+
+    /// The version of each component's tables, by name.
+    pub fn schema(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        self.read_now(|connection| {
+            let mut query = connection.prepare_cached("SELECT component, version FROM schema_version")?;
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// A point read on the calling thread: a few microseconds, so cheaper here than a hop to another thread. A transaction

@@ -1,0 +1,74 @@
+//! The store behind a test server, and programs that share it.
+
+use std::net::TcpListener;
+
+use actix_web::web::Data;
+use auth_server::App;
+use auth_server::audit::{Event, EventFilter, EventKind};
+use auth_server::directory::EventPage;
+use auth_server::user::User;
+use shared::clock;
+
+use super::{Server, by};
+
+impl Server {
+    /// Serves a store that was [unserved](Server::unserved), at the address its configuration names.
+    pub fn serve(mut self) -> Self {
+        let listener = TcpListener::bind(self.app.config.server.listen).unwrap();
+        self.running = Some(auth_server::serve(self.app.clone(), listener.try_clone().unwrap()).unwrap());
+        self.listener = Some(listener);
+        self
+    }
+
+    /// Stops and starts again on the same store and address.
+    pub async fn restart(mut self) -> Self {
+        self.running.take().unwrap().stop().await;
+        let app = Data::new(App::open(self.app.config.clone()).unwrap());
+        let listener = self.listener.as_ref().unwrap().try_clone().unwrap();
+        self.running = Some(auth_server::serve(app.clone(), listener).unwrap());
+        self.app = app;
+        // Connections of the earlier server may still lie in the pool; a GET on one of them harms nothing.
+        for _ in 0..5 {
+            self.http.get(format!("{}/healthz", self.url)).send().await.ok();
+        }
+        self
+    }
+
+    /// Changes a stored user.
+    pub async fn change_user(&self, id: &str, change: impl FnOnce(&mut User)) {
+        let mut user = self.app.users.find(id).await.unwrap().unwrap();
+        change(&mut user);
+        assert_eq!(self.app.users.replace(&user, &by()).await.unwrap(), auth_server::directory::Replaced::Done);
+    }
+
+    /// Changes a stored client.
+    pub async fn change_client(&self, id: &str, change: impl FnOnce(&mut auth_server::client::Client)) {
+        let mut client = self.app.clients.read(id).await.unwrap().unwrap();
+        change(&mut client);
+        assert_eq!(self.app.clients.replace(&client, &by()).await.unwrap(), auth_server::directory::Replaced::Done);
+    }
+
+    /// A user whose stored hash is `hash`, whatever made it.
+    pub async fn user_with_hash(&self, name: &str, hash: &str) -> User {
+        let mut user = User::new(name.to_owned(), clock::now());
+        user.password_hash = Some(hash.to_owned());
+        self.app.users.insert(&user, &by()).await.unwrap();
+        user
+    }
+
+    /// From now on the audit log takes nothing more.
+    pub async fn break_the_audit_log(&self) {
+        let file = shared::store::Sqlite::open(self.folder().join("auth.db")).unwrap();
+        let broken = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken for a test'); END";
+        file.write(move |connection| Ok::<_, shared::store::StoreError>(connection.execute_batch(broken)?))
+            .await
+            .unwrap();
+    }
+
+    /// What the audit log tells of one kind of event, the newest first.
+    pub async fn events(&self, kind: EventKind) -> Vec<Event> {
+        let filter = EventFilter { kind: Some(kind), ..Default::default() };
+        let found = self.app.audit.list(&filter, &EventPage::newest(1000)).await.unwrap();
+        found.into_iter().map(|recorded| recorded.event).collect()
+    }
+}
