@@ -1,6 +1,8 @@
 //! The whole path in a real Chromium, the client app and the auth-server on two host names.
 #![allow(clippy::unwrap_used)]
 
+#[path = "browser/guessing.rs"]
+mod guessing;
 #[path = "browser/people.rs"]
 mod people;
 mod support;
