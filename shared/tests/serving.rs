@@ -190,6 +190,10 @@ async fn requests_are_counted_by_route_on_a_listener_of_their_own() {
     assert!(told.contains(count) && !told.contains("made"), "{told}");
     assert_eq!(http.get(address.replace("/metrics", "/")).send().await.unwrap().status(), 404);
     server.stop().await;
-    assert!(http.get(&address).send().await.is_err(), "the listener ends with its server");
+    // Another program may have been given the port since.
+    if let Ok(answer) = http.get(&address).send().await {
+        let told = answer.text().await.unwrap_or_default();
+        assert!(!told.contains(r#"route="/item/{id}""#), "the listener ends with its server");
+    }
     assert_eq!(start("", ready(), false).metrics_address(), None);
 }

@@ -191,7 +191,10 @@ async fn the_last_admin_stays() {
     assert!(refused.body.contains("more_roles-error"), "{}", refused.body);
     let other = server.user_with("other", PASSWORD, &["admin"]).await;
     let theirs = signed_in(&other).await;
-    let both = join_all([act(&browser, &other.id, "delete"), act(&theirs, &root.id, "delete")]).await;
+    // Both have the question before them when they say yes.
+    let (others, own) = (path(&other.id, "delete"), path(&root.id, "delete"));
+    let (first, second) = (browser.get(&others).await, theirs.get(&own).await);
+    let both = join_all([agree(&browser, &first, &others, &[]), agree(&theirs, &second, &own, &[])]).await;
     let left = [&root, &other].map(|person: &Person| person.id.clone());
     let left = join_all(left.iter().map(|id| server.app.users.find(id))).await;
     assert_eq!(left.into_iter().filter(|user| user.as_ref().unwrap().is_some()).count(), 1, "{both:?}");
