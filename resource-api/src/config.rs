@@ -21,7 +21,7 @@ const LONGEST_TRUST: f64 = 5.0;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub server: ServerConfig,
-    /// The domain file: `.toml`, `.json`, `.yaml` or `.yml`.
+    /// The domain file: `.toml`, `.json`, `.yaml` or `.yml`. The variable EVE_SETTINGS wins over it (CFG-01).
     pub domain: PathBuf,
     pub store: StoreUrl,
     /// Where clients reach this service; links in headers and metadata begin with it. Default: the listener's address.
@@ -134,6 +134,9 @@ impl Config {
 }
 
 impl Settings for Config {
+    /// CFG-01.
+    const VARIABLES: &[(&str, &str)] = &[("EVE_SETTINGS", "domain")];
+
     fn faults(&self) -> Vec<String> {
         let mut faults = self.server.faults();
         faults.extend(self.metrics.faults(&self.server));

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use config::builder::DefaultState;
-use config::{ConfigBuilder, Environment, File, FileFormat, Map, Source as _, Value, ValueKind};
+use config::{ConfigBuilder, Environment, File, FileFormat, Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 /// What is wrong with a configuration: one line a fault.
@@ -18,6 +18,9 @@ pub struct ConfigError {
 
 /// A service's settings.
 pub trait Settings: DeserializeOwned {
+    /// Variables of other names: each is read before those with the prefix, as the value of a top-level key.
+    const VARIABLES: &[(&str, &str)] = &[];
+
     /// Every rule between values that is broken, a line each, naming its key.
     fn faults(&self) -> Vec<String>;
 }
@@ -32,7 +35,30 @@ pub fn load<T: Settings>(file: Option<&Path>, prefix: &str) -> Result<T, ConfigE
         Some(path) => format!("configuration {} and {prefix}__… variables", path.display()),
         None => format!("configuration from {prefix}__… variables"),
     };
+    for (variable, key) in T::VARIABLES {
+        builder = builder.add_source(Variable { name: variable, key });
+    }
     read(builder.add_source(variables(prefix)), origin)
+}
+
+/// One variable that stands for one key.
+#[derive(Debug, Clone)]
+struct Variable {
+    name: &'static str,
+    key: &'static str,
+}
+
+impl Source for Variable {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is where variables are read")]
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        let value = std::env::var(self.name).ok().filter(|value| !value.is_empty());
+        let named = |value| (self.key.to_owned(), Value::new(Some(&self.name.to_owned()), ValueKind::String(value)));
+        Ok(value.map(named).into_iter().collect())
+    }
 }
 
 /// Reads `base`, settings in TOML, and over it the variables that begin with `<PREFIX>__`.

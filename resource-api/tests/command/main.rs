@@ -8,3 +8,4 @@ mod check;
 mod eve_settings;
 mod export;
 mod import;
+mod settings_file;

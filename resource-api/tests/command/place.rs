@@ -77,7 +77,13 @@ impl Place {
 
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Done {
-        let output = self.command(arguments).stdin(Stdio::null()).output().unwrap();
+        self.run_with(&[], arguments)
+    }
+
+    /// The same with more variables.
+    pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
+        let mut command = self.command(arguments);
+        let output = command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Done { code: output.status.code().unwrap(), out: text(output.stdout), error: text(output.stderr) }
     }
