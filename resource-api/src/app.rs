@@ -16,6 +16,7 @@ use crate::error::Challenge;
 use crate::introspection::{Introspector, IntrospectorError};
 use crate::metadata;
 use crate::query::{Fields, Query, QueryError};
+use crate::rate_limits::RateLimits;
 use crate::representation::json::JsonStyle;
 use crate::representation::layout::{Layout, lay_out};
 use crate::representation::shape::Shape;
@@ -34,6 +35,8 @@ pub struct App {
     /// Where clients reach the service, without a slash at the end.
     pub public_url: String,
     pub limits: Limits,
+    /// `None`: nobody calls too often.
+    pub rate_limits: Option<RateLimits>,
     /// Writes with an `Idempotency-Key` that are being done here.
     pub in_flight: InFlight,
     /// The protected resource metadata (RFC 9728) and the path they are at.
@@ -127,6 +130,7 @@ impl App {
             challenge,
             public_url,
             limits: config.limits.clone(),
+            rate_limits: RateLimits::new(&domain.settings.rate_limits),
             in_flight: InFlight::default(),
             metadata,
             metadata_path,

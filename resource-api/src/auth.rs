@@ -83,11 +83,21 @@ impl Gate {
 
     /// Lets a caller through to `place`, or says why not.
     pub async fn enter(&self, request: &HttpRequest, method: Method, place: Place<'_>) -> Result<Caller, AuthError> {
+        let token = self.identify(request, method, place).await?;
+        self.admit(token, method, place)
+    }
+
+    /// The good token of a request, whatever it allows; `None` where none is needed.
+    pub async fn identify(
+        &self,
+        request: &HttpRequest,
+        method: Method,
+        place: Place<'_>,
+    ) -> Result<Option<Arc<ActiveToken>>, AuthError> {
         // AUTH-07: where none is needed, what was sent is not looked at.
-        let Some(introspector) = &self.introspector else { return Ok(Caller::default()) };
-        if place.is_public(method) {
-            return Ok(Caller::default());
-        }
+        let Some(introspector) = self.introspector.as_ref().filter(|_| !place.is_public(method)) else {
+            return Ok(None);
+        };
         let token = bearer(request.headers(), request.query_string())?;
         let token = introspector.introspect(token).await.map_err(|error| match error {
             IntrospectionError::Inactive => AuthError::Invalid,
@@ -96,6 +106,17 @@ impl Gate {
         if !token.audience.contains(&self.audience) {
             return Err(AuthError::Invalid);
         }
+        Ok(Some(token))
+    }
+
+    /// Whether what [`Gate::identify`] found suffices for `place`.
+    pub fn admit(
+        &self,
+        token: Option<Arc<ActiveToken>>,
+        method: Method,
+        place: Place<'_>,
+    ) -> Result<Caller, AuthError> {
+        let Some(token) = token else { return Ok(Caller::default()) };
         permit(&token, method, place)?;
         let owner = match place {
             Place::Home(_) => None,

@@ -19,6 +19,8 @@ use crate::endpoints::reply::set_cache;
 use crate::introspection::Fault;
 use crate::preconditions::PreconditionError;
 use crate::query::QueryError;
+use crate::rate_limits::TooOften;
+use crate::representation::error_page;
 use crate::representation::json::{JsonStyle, write_integer, write_string};
 use crate::routes::RouteError;
 
@@ -29,6 +31,11 @@ pub enum ApiError {
     Route(#[from] RouteError),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    /// RESP-05.
+    #[error("Invalid JSONP callback name")]
+    Callback,
     #[error(transparent)]
     Payload(#[from] PayloadError),
     #[error(transparent)]
@@ -88,6 +95,8 @@ impl ApiError {
             ApiError::Auth(AuthError::Missing | AuthError::Invalid | AuthError::ForeignOwner) => 401,
             ApiError::Auth(AuthError::InsufficientScope(_) | AuthError::Role | AuthError::NoOwner) => 403,
             ApiError::Auth(AuthError::Unavailable(_)) => 503,
+            ApiError::TooOften(_) => 429,
+            ApiError::Callback => 400,
             ApiError::Payload(PayloadError::TooLarge | PayloadError::TooMany(_) | PayloadError::TooManyValues) => 413,
             ApiError::Payload(_) | ApiError::Query(_) | ApiError::Immutable(_) | ApiError::DuplicateInEdit(_) => 400,
             ApiError::Idempotency(IdempotencyError::Key) => 400,
@@ -122,7 +131,7 @@ impl ApiError {
             }
             ApiError::Payload(error) => error.is_told(),
             ApiError::Query(error) => error.is_told(),
-            ApiError::Idempotency(_) => true,
+            ApiError::Idempotency(_) | ApiError::TooOften(_) | ApiError::Callback => true,
             ApiError::Immutable(field) => {
                 return Cow::Owned(format!(
                     "Attempt to update an immutable field. Usually happens when PATCH or PUT include a '{field}' field, which is immutable (PUT can include it as long as it is unchanged)."
@@ -162,8 +171,12 @@ impl ApiError {
         let mut response =
             HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         response.content_type("application/json");
-        if status == 503 || matches!(self, ApiError::Idempotency(IdempotencyError::InFlight)) {
-            response.insert_header((RETRY_AFTER, "1"));
+        match self {
+            // D-017.
+            ApiError::TooOften(error) => _ = response.insert_header((RETRY_AFTER, error.retry_after)),
+            ApiError::Idempotency(IdempotencyError::InFlight) => _ = response.insert_header((RETRY_AFTER, "1")),
+            _ if status == 503 => _ = response.insert_header((RETRY_AFTER, "1")),
+            _ => {}
         }
         if let ApiError::Auth(error) = self {
             for challenge in app.challenge.headers(error, settings.compat_basic_challenge) {
@@ -177,6 +190,11 @@ impl ApiError {
             if read && !refused { (settings.cache_control.as_str(), settings.cache_expires) } else { ("", 0) };
         let authorized = refused || (guarded && request.headers().contains_key(AUTHORIZATION));
         set_cache(&mut response, control, expires, authorized);
+        // Answers of validation are no errors to Eve: they always have their body.
+        if settings.html_errors.contains(&status) && !matches!(self, ApiError::Invalid(_) | ApiError::NotInserted(_)) {
+            response.content_type("text/html; charset=utf-8");
+            return response.body(error_page::html(status, &self.message(status, settings.debug)));
+        }
         // RESP-03: what a GET asks for.
         let pretty = read && is_pretty(request);
         response.body(app.lay_out(self.body(app, status), pretty))

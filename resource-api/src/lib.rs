@@ -12,6 +12,7 @@ mod introspection;
 mod metadata;
 mod preconditions;
 pub mod query;
+mod rate_limits;
 pub mod representation;
 mod routes;
 pub mod store;

@@ -233,6 +233,9 @@ fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<SslAcceptorBuilder, Serve
     Ok(acceptor)
 }
 
+/// In an answer's extensions: browsers may run it as a script whatever its type says, which `nosniff` would forbid.
+pub struct Script;
+
 async fn common<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -264,9 +267,12 @@ async fn common<B: MessageBody>(
         Ok::<_, actix_web::Error>(response)
     })
     .await?;
+    let script = response.response().extensions().contains::<Script>();
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !script {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     if hsts {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

@@ -10,7 +10,7 @@ use super::{AllowUnknown, DateFormat, Field, FieldType, Resource, Rule, Schema, 
 mod dotted;
 mod json_text;
 
-pub use json_text::{JsonTextError, MOST_VALUES, parse as parse_json};
+pub use json_text::{JsonTextError, MOST_VALUES, parse as parse_json, parse_counted};
 
 /// Documents are nested no deeper: MongoDB's limit, and what every later step can walk through on its stack.
 const DEEPEST: usize = 100;

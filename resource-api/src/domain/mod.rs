@@ -4,6 +4,7 @@
 
 mod collections;
 pub mod convert;
+mod cors;
 mod date_format;
 mod error;
 pub(crate) mod python_text;
@@ -14,6 +15,7 @@ mod text_pattern;
 pub mod validate;
 
 pub use collections::{IDEMPOTENCY, OWN};
+pub use cors::{Cors, origin_pattern};
 pub use date_format::*;
 pub use error::*;
 pub use reader::{Format, load, parse};

@@ -1,11 +1,12 @@
 //! What a domain file becomes once it is parsed and checked: plain, complete values; no setting is looked up later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bson::{Bson, Document};
 use indexmap::IndexMap;
 
+use super::cors::Cors;
 use super::date_format::DateFormat;
 use super::schema::Schema;
 use crate::query::Filter;
@@ -100,6 +101,21 @@ pub struct Settings {
     /// The claim compared with `auth_field`; `None` is the token's `sub` (contract 2.4).
     pub auth_value_claim: Option<String>,
     pub compat_basic_challenge: bool,
+    /// The query's parameter that names a function to wrap JSON in (RESP-05).
+    pub jsonp_argument: Option<String>,
+    pub multipart_form_fields_as_json: bool,
+    /// Those of Eve's standard errors that STANDARD_ERRORS leaves out: they have a page instead of a JSON body.
+    pub html_errors: BTreeSet<u16>,
+    pub cors: Option<Cors>,
+    /// By the method, HEAD being one of its own.
+    pub rate_limits: BTreeMap<&'static str, CallLimit>,
+}
+
+/// So many calls in so many seconds (RATE-01).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimit {
+    pub calls: u64,
+    pub seconds: u32,
 }
 
 /// Configurable names of envelope members and stored meta fields.

@@ -35,7 +35,7 @@ pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpRespo
         Some(idempotency::Begun::Done(answer)) => return Ok(created(context, answer)),
         Some(idempotency::Begun::New(attempt)) => Some(attempt),
     };
-    let value = body.value(context)?;
+    let value = body.value(context).await?;
     drop(body);
     let values = match value {
         Value::Array(values) if values.is_empty() => return Err(PayloadError::EmptyBulk.into()),

@@ -4,12 +4,16 @@
 
 mod collection;
 mod context;
+mod cors;
 mod create;
 mod home;
 mod idempotency;
 mod insertion;
 mod item;
 mod item_writes;
+mod jsonp;
+mod limits;
+mod multipart;
 pub mod payload;
 pub mod reply;
 mod rules;
@@ -38,10 +42,21 @@ const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-overr
 pub async fn endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let name = method(&app, &request);
     let action = Action::from_name(&name);
-    let response = match serve(&app, &request, payload, action).await {
+    let (answered, callback) = match jsonp::callback(&app.domain.settings, &request) {
+        Ok(callback) => (serve(&app, &request, payload, &name, action).await, callback),
+        Err(error) => (Err(error), None),
+    };
+    let mut response = match answered {
         Ok(response) => response,
         Err(error) => error.respond(&app, &request, matches!(action, Some(Action::Do(Method::Get)))),
     };
+    if let Some(callback) = callback {
+        response = jsonp::wrap(response, &callback);
+    }
+    cors::answer(&app, &request, &mut response);
+    if app.rate_limits.is_some() {
+        limits::tell(&request, &mut response);
+    }
     // The server itself leaves out the body of a HEAD that was sent as one.
     if name == "HEAD" && request.method() != "HEAD" { response.drop_body().map_into_boxed_body() } else { response }
 }
@@ -58,6 +73,7 @@ async fn serve(
     app: &App,
     request: &HttpRequest,
     payload: web::Payload,
+    name: &str,
     action: Option<Action>,
 ) -> Result<HttpResponse, ApiError> {
     let matched = app.router.find(action, request.uri().path())?;
@@ -72,7 +88,7 @@ async fn serve(
     };
     match &matched.route.target {
         Target::Home => {
-            let caller = app.gate.enter(request, method, Place::Home(&app.domain.settings)).await?;
+            let caller = limits::enter(app, request, name, method, Place::Home(&app.domain.settings)).await?;
             Ok(home::get(app, request, &caller))
         }
         Target::Schemas => {
@@ -81,7 +97,12 @@ async fn serve(
         }
         Target::Schema => schemas::get(app, request, matched.values.first().map_or("", |value| &value.text)).await,
         Target::Collection(resource) => {
-            let caller = app.gate.enter(request, method, Place::Collection(resource)).await?;
+            let place = Place::Collection(resource);
+            let caller = match method {
+                // RATE-04.
+                Method::Delete => app.gate.enter(request, method, place).await?,
+                _ => limits::enter(app, request, name, method, place).await?,
+            };
             let context = Context::new(app, request, resource, caller, &matched, None);
             match method {
                 Method::Get => collection::list(&context).await,
@@ -90,7 +111,7 @@ async fn serve(
             }
         }
         Target::Item { resource, field } => {
-            let caller = app.gate.enter(request, method, Place::Item(resource)).await?;
+            let caller = limits::enter(app, request, name, method, Place::Item(resource)).await?;
             let context = Context::new(app, request, resource, caller, &matched, Some(field));
             match method {
                 Method::Get => item::get(&context).await,
@@ -100,7 +121,7 @@ async fn serve(
             }
         }
         Target::Lookup { resource, field } => {
-            let caller = app.gate.enter(request, method, Place::Item(resource)).await?;
+            let caller = limits::enter(app, request, name, method, Place::Item(resource)).await?;
             item::get(&Context::new(app, request, resource, caller, &matched, Some(field))).await
         }
     }

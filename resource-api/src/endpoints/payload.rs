@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 
 use super::context::Context;
+use super::multipart;
 use crate::auth::AuthError;
 use crate::domain::convert::{JsonTextError, MOST_VALUES, parse_json};
 use crate::error::ApiError;
@@ -20,6 +21,16 @@ pub enum PayloadError {
     EmptyForm,
     #[error("the form is not UTF-8")]
     Form,
+    #[error("No multipart/form-data supplied")]
+    EmptyMultipart,
+    #[error("the multipart body can't be read: {0}")]
+    Multipart(String),
+    /// Of this name.
+    #[error("'{0}' is a file: this version takes none")]
+    File(String),
+    /// REQ-08.
+    #[error("'{0}' is neither JSON nor the inside of a JSON string")]
+    FieldNotJson(String),
     #[error("Empty bulk insert")]
     EmptyBulk,
     #[error("Bulk insert not allowed")]
@@ -49,46 +60,70 @@ impl From<JsonTextError> for PayloadError {
 impl PayloadError {
     /// ERR-01: told even without DEBUG.
     pub fn is_told(&self) -> bool {
-        matches!(self, Self::ContentType | Self::EmptyForm | Self::TooMany(_) | Self::TooManyValues)
+        match self {
+            Self::ContentType | Self::EmptyForm | Self::EmptyMultipart | Self::TooMany(_) | Self::TooManyValues => true,
+            // Eve has no words for these.
+            Self::Multipart(_) | Self::File(_) | Self::FieldNotJson(_) => true,
+            Self::Json(_)
+            | Self::Form
+            | Self::EmptyBulk
+            | Self::BulkNotAllowed
+            | Self::NotADocument
+            | Self::TooLarge
+            | Self::Broken(_) => false,
+        }
     }
 }
 
 /// A body as it came.
 pub struct Body {
     pub bytes: web::Bytes,
-    form: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Form,
+    Multipart,
 }
 
 /// All of the body, if it is of a type that can be read.
 pub async fn body(context: &Context<'_>, payload: web::Payload) -> Result<Body, ApiError> {
     let settings = &context.app.domain.settings;
     let kind = content_type(context.request);
-    let json = settings.json_request_content_types.iter().any(|known| kind.eq_ignore_ascii_case(known));
-    let form = !json && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    if !json && !form {
+    let kind = if settings.json_request_content_types.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
+        Kind::Json
+    } else if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        Kind::Form
+    } else if kind.eq_ignore_ascii_case("multipart/form-data") {
+        Kind::Multipart
+    } else {
         return Err(PayloadError::ContentType.into());
-    }
-    Ok(Body { bytes: bytes(context.request, payload, context.app.limits.body).await?, form })
+    };
+    Ok(Body { bytes: bytes(context.request, payload, context.app.limits.body).await?, kind })
 }
 
 impl Body {
     /// As JSON; a form is an object of strings (REQ-07).
-    pub fn value(&self, context: &Context<'_>) -> Result<Value, ApiError> {
-        if !self.form {
-            return Ok(parse_json(&self.bytes).map_err(PayloadError::from)?);
-        }
-        let fields = fields(&self.bytes, context.app.domain.settings.auto_collapse_multi_keys)?;
+    pub async fn value(&self, context: &Context<'_>) -> Result<Value, ApiError> {
+        let settings = &context.app.domain.settings;
+        let fields = match self.kind {
+            Kind::Json => return Ok(parse_json(&self.bytes).map_err(PayloadError::from)?),
+            Kind::Form => fields(&self.bytes, settings.auto_collapse_multi_keys)?,
+            Kind::Multipart => multipart::read(context.request, self.bytes.clone(), settings).await?,
+        };
         // D-004: a token in the form beside the one in the header.
-        if context.caller.token.is_some() && fields.contains_key("access_token") {
+        if context.caller.token.is_some() && fields.members.contains_key("access_token") {
             return Err(AuthError::Malformed("the token was sent twice").into());
         }
-        Ok(Value::Object(fields))
+        Ok(Value::Object(fields.members))
     }
 }
 
 /// The body of an edit.
 pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value, ApiError> {
-    unwrap_text(body(context, payload).await?.value(context)?).map_err(ApiError::from)
+    unwrap_text(body(context, payload).await?.value(context).await?).map_err(ApiError::from)
 }
 
 /// REQ-09: an edit may also be a JSON text within a JSON string.
@@ -119,28 +154,45 @@ async fn bytes(request: &HttpRequest, payload: web::Payload, limit: usize) -> Re
     }
 }
 
-/// REQ-07: of a repeated name the first value, or with `collapse` the list of all.
-fn fields(body: &[u8], collapse: bool) -> Result<Map<String, Value>, PayloadError> {
-    std::str::from_utf8(body).map_err(|_| PayloadError::Form)?;
-    let mut fields = Map::new();
-    let mut values = 0;
-    for (name, value) in form_urlencoded::parse(body) {
+/// What a form says so far. REQ-07: of a repeated name the first value counts, or with `collapse` the list of all.
+pub struct Fields {
+    pub members: Map<String, Value>,
+    collapse: bool,
+    /// Values that may still come.
+    pub left: usize,
+}
+
+impl Fields {
+    pub fn new(collapse: bool) -> Self {
+        Self { members: Map::new(), collapse, left: MOST_VALUES }
+    }
+
+    pub fn add(&mut self, name: String, value: Value) -> Result<(), PayloadError> {
         // As in JSON, each part of a dotted name counts.
-        values += name.split('.').count();
-        if values > MOST_VALUES {
-            return Err(PayloadError::TooManyValues);
-        }
-        let value = Value::String(value.into_owned());
-        match fields.get_mut(&*name) {
-            None => {
-                fields.insert(name.into_owned(), value);
-            }
-            Some(_) if !collapse => {}
+        let parts = name.split('.').count();
+        self.left = self.left.checked_sub(parts).ok_or(PayloadError::TooManyValues)?;
+        match self.members.get_mut(&name) {
+            None => _ = self.members.insert(name, value),
+            Some(_) if !self.collapse => {}
             Some(Value::Array(values)) => values.push(value),
             Some(first) => *first = Value::Array(vec![first.take(), value]),
         }
+        Ok(())
     }
-    if fields.is_empty() { Err(PayloadError::EmptyForm) } else { Ok(fields) }
+
+    /// `None`: nothing was said.
+    pub fn filled(self) -> Option<Self> {
+        (!self.members.is_empty()).then_some(self)
+    }
+}
+
+fn fields(body: &[u8], collapse: bool) -> Result<Fields, PayloadError> {
+    std::str::from_utf8(body).map_err(|_| PayloadError::Form)?;
+    let mut fields = Fields::new(collapse);
+    for (name, value) in form_urlencoded::parse(body) {
+        fields.add(name.into_owned(), Value::String(value.into_owned()))?;
+    }
+    fields.filled().ok_or(PayloadError::EmptyForm)
 }
 
 #[cfg(test)]
@@ -153,12 +205,13 @@ mod tests {
     /// REQ-06, REQ-07.
     #[test]
     fn a_form_is_an_object_of_strings() {
-        let read = |collapse| Value::Object(fields(b"a=1&b=x+y&a=2&c=%C3%A4&a=3", collapse).unwrap());
+        let read = |collapse| Value::Object(fields(b"a=1&b=x+y&a=2&c=%C3%A4&a=3", collapse).unwrap().members);
         assert_eq!(read(false), json!({"a": "1", "b": "x y", "c": "ä"}));
         assert_eq!(read(true), json!({"a": ["1", "2", "3"], "b": "x y", "c": "ä"}));
-        assert_eq!(fields(b"", false), Err(PayloadError::EmptyForm));
+        let refused = |body: &[u8]| fields(body, false).map(drop).unwrap_err();
+        assert_eq!(refused(b""), PayloadError::EmptyForm);
         let long = "a.".repeat(1_000_000) + "=1";
-        assert_eq!(fields(long.as_bytes(), false), Err(PayloadError::TooManyValues));
+        assert_eq!(refused(long.as_bytes()), PayloadError::TooManyValues);
     }
 
     /// REQ-09.

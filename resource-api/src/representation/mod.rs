@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod embedded;
+pub mod error_page;
 pub mod json;
 pub mod layout;
 pub mod links;

@@ -33,6 +33,38 @@ async fn every_status_has_eves_text() {
     assert_eq!(blind.refused(428), "To edit a document its etag must be provided using the If-Match header");
 }
 
+/// STANDARD_ERRORS, section 20: what it leaves out has a page; validation and what Eve never lists have their body.
+#[actix_rt::test]
+async fn errors_that_are_not_standard_have_a_page() {
+    let api = Api::open(with(people(), json!({ "STANDARD_ERRORS": [400, 405] }))).await;
+    let missing = api.get("/nowhere").await.is(404);
+    assert_eq!(missing.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(
+        missing.text,
+        "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n"
+    );
+    assert!(api.get(MISSING).await.is(404).text.starts_with("<!doctype html>"));
+    let created = api.post("/people", json!({ "name": "x" })).await.is(201);
+    let stale = api.edit("PATCH", &format!("/people/{}", created.id()), "old", json!({})).await.is(412);
+    assert!(stale.text.contains("<p>Client and server etags don&#39;t match</p>"), "{}", stale.text);
+    api.get("/people?where=%7B").await.refused(400);
+    api.request("PATCH", "/people").answer().await.refused(405);
+    let invalid = api.post("/people", json!({ "name": 1 })).await.is(422);
+    assert_eq!(invalid.json()["_error"]["code"], 422);
+}
+
+/// ERR-06, RESP-01: nothing answers with 406, whatever is accepted.
+#[actix_rt::test]
+async fn no_answer_is_refused_for_what_the_client_accepts() {
+    let api = Api::open(people()).await;
+    for accept in ["text/html", "application/json;q=0", "image/*", "", "nonsense"] {
+        for (path, status) in [("/people", 200), (MISSING, 404)] {
+            let answer = api.request("GET", path).header("Accept", accept).answer().await.is(status);
+            assert_eq!(answer.header("content-type"), "application/json", "{accept} {path}");
+        }
+    }
+}
+
 /// ERR-03: with DEBUG the real reason.
 #[actix_rt::test]
 async fn debug_tells_the_real_reason() {

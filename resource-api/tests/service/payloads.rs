@@ -62,6 +62,93 @@ async fn a_form_is_converted_by_the_schema() {
     assert_eq!(empty.answer().await.refused(400), "No form-urlencoded data supplied");
 }
 
+/// A form of these parts; what stands before a part's body is the end of its Content-Disposition, and more headers.
+fn multipart(parts: &[(&str, &str)]) -> (&'static str, String) {
+    let parts = parts
+        .iter()
+        .map(|(head, body)| format!("--frontier\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n"));
+    ("multipart/form-data; boundary=frontier", parts.collect::<String>() + "--frontier--\r\n")
+}
+
+/// REQ-04, REQ-06, REQ-07: a multipart form is read as any form, by POST, PATCH and PUT.
+#[actix_rt::test]
+async fn a_multipart_form_is_converted_by_the_schema() {
+    let mut domain = people();
+    domain["AUTO_COLLAPSE_MULTI_KEYS"] = json!(true);
+    domain["DOMAIN"]["people"]["schema"] = json!({
+        "name": { "type": "string" }, "age": { "type": "integer" },
+        "tags": { "type": "list", "schema": { "type": "string" } }
+    });
+    let api = Api::open(domain).await;
+    let send = async |method: &str, path: &str, etag: &str, (kind, body): (&str, String)| {
+        let request = api.request(method, path).header("Content-Type", kind).body(body);
+        if etag.is_empty() { request } else { request.header("If-Match", etag) }.answer().await
+    };
+    let form = multipart(&[
+        ("name=\"name\"", "Ada\r\nLövelace"),
+        ("name=age\r\nContent-Type: text/plain; charset=utf-8", "36"),
+        ("name=\"tags\"", "a"),
+        ("name=\"tags\"", "b"),
+    ]);
+    let created = send("POST", "/people", "", form).await.is(201);
+    let item = format!("/people/{}", created.id());
+    let ada = api.get(&item).await.json();
+    assert_eq!((&ada["name"], &ada["age"]), (&json!("Ada\r\nLövelace"), &json!(36)));
+    assert_eq!(ada["tags"], json!(["a", "b"]));
+    let patched = send("PATCH", &item, &created.etag(), multipart(&[("name=\"age\"", "37")])).await.is(200);
+    assert_eq!(api.get(&item).await.json()["age"], 37);
+    send("PUT", &item, &patched.etag(), multipart(&[("name=\"name\"", "")])).await.is(200);
+    let ada = api.get(&item).await.json();
+    assert_eq!((&ada["name"], ada.get("age")), (&json!(""), None));
+
+    let refused = send("POST", "/people", "", multipart(&[("name=\"age\"", "old"), ("name=x", "1")])).await.is(422);
+    assert_eq!(refused.json()["_issues"], json!({ "age": "must be of integer type", "x": "unknown field" }));
+    let refused = async |form: (&'static str, String)| send("POST", "/people", "", form).await.refused(400);
+    assert_eq!(refused(multipart(&[])).await, "No multipart/form-data supplied");
+    let file = multipart(&[("name=\"name\"; filename=\"a.txt\"", "text")]);
+    assert_eq!(refused(file).await, "'name' is a file: this version takes none");
+    for (kind, body) in [
+        ("multipart/form-data", "--frontier--\r\n"),
+        ("multipart/form-data; boundary=frontier", ""),
+        ("multipart/form-data; boundary=frontier", "--frontier\r\nContent-Disposition: form-data; name=a\r\n\r\n1"),
+        ("multipart/form-data; boundary=frontier", "--frontier\r\n\r\n1\r\n--frontier--\r\n"),
+    ] {
+        let told = refused((kind, body.to_owned())).await;
+        assert!(told.starts_with("the multipart body can't be read: "), "{body:?}: {told}");
+    }
+    assert_eq!(api.get("/people").await.json()["_meta"]["total"], 1);
+}
+
+/// REQ-08: fields as JSON, or as text where they are none; (F) 400 where even that does not help.
+#[actix_rt::test]
+async fn the_fields_of_a_multipart_form_can_be_json() {
+    let mut domain = with(people(), json!({ "MULTIPART_FORM_FIELDS_AS_JSON": true, "ALLOW_UNKNOWN": true }));
+    domain["DOMAIN"]["people"]["schema"] = json!({ "name": { "type": "string" } });
+    let api = Api::open(domain.clone()).await;
+    let send = async |api: &Api, name: &str, value: &str| {
+        let (kind, body) = multipart(&[(&format!("name=\"{name}\""), value)]);
+        api.request("POST", "/people").header("Content-Type", kind).body(body).answer().await
+    };
+    for (text, expected) in [
+        ("abc", json!("abc")),
+        ("\"abc\"", json!("abc")),
+        ("[1, {\"b\": null}]", json!([1, { "b": null }])),
+        ("true", json!(true)),
+        ("1.5", json!(1.5)),
+    ] {
+        let id = send(&api, "x", text).await.is(201).id();
+        assert_eq!(api.get(&format!("/people/{id}")).await.json()["x"], expected, "{text}");
+    }
+    let told = send(&api, "x", "a\"b").await.refused(400);
+    assert_eq!(told, "'x' is neither JSON nor the inside of a JSON string");
+    assert_eq!(send(&api, "name", "1").await.is(422).json()["_issues"], json!({ "name": "must be of string type" }));
+
+    domain["MULTIPART_FORM_FIELDS_AS_JSON"] = json!(false);
+    let api = Api::open(domain).await;
+    let id = send(&api, "x", "[1]").await.is(201).id();
+    assert_eq!(api.get(&format!("/people/{id}")).await.json()["x"], "[1]");
+}
+
 /// REQ-09: an edit in a JSON string.
 #[actix_rt::test]
 async fn an_edit_may_be_a_json_text_in_a_json_string() {

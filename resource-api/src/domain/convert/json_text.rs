@@ -25,6 +25,12 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonTextError> {
     Ok(serde_json::from_slice(text)?)
 }
 
+/// The same where several texts share a number of values, of which `left` are left.
+pub fn parse_counted(text: &[u8], left: &mut usize) -> Result<Value, JsonTextError> {
+    *left = left.checked_sub(count(text)).ok_or(JsonTextError::TooManyValues)?;
+    Ok(serde_json::from_slice(text)?)
+}
+
 /// At least the number of values, if the text is JSON.
 fn count(text: &[u8]) -> usize {
     let mut values = 1;

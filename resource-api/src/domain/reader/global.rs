@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bson::Bson;
 
-use super::section::Section;
+use super::network;
+use super::section::{Section, natural};
 use crate::domain::{AllowedFilters, DateFormat, Method, Names, QueryNames, Settings};
 
 /// What resources fall back to (CFG-11).
@@ -59,15 +60,11 @@ enum Unserved {
 }
 
 const STORE: Unserved = Unserved::Warn("ignored: the store is named in the service's own configuration");
-const CORS: Unserved = Unserved::Warn("ignored: this version does not answer cross-origin requests");
-const RATE: Unserved = Unserved::Warn("ignored: this version has no rate limits");
 
 const UNSERVED: &[(&str, Unserved)] = &[
     ("VERSIONING", Unserved::Fault),
     ("SOFT_DELETE", Unserved::Fault),
     ("OPLOG", Unserved::Fault),
-    ("JSONP_ARGUMENT", Unserved::Fault),
-    ("MULTIPART_FORM_FIELDS_AS_JSON", Unserved::Fault),
     ("HOOKS", Unserved::Fault),
     ("AUTH_MONGO_PREFIX_CLAIM", Unserved::Fault),
     ("TYPES", Unserved::Fault),
@@ -88,19 +85,6 @@ const UNSERVED: &[(&str, Unserved)] = &[
     ("MEDIA_BASE_URL", Unserved::Silent),
     ("MEDIA_STORAGE", Unserved::Silent),
     ("ITEM_CACHE_CONTROL", Unserved::Silent),
-    ("STANDARD_ERRORS", Unserved::Warn("ignored: every error has Eve's JSON body")),
-    ("RATE_LIMIT_GET", RATE),
-    ("RATE_LIMIT_POST", RATE),
-    ("RATE_LIMIT_PATCH", RATE),
-    ("RATE_LIMIT_PUT", RATE),
-    ("RATE_LIMIT_DELETE", RATE),
-    ("RATE_LIMIT_HEAD", RATE),
-    ("X_DOMAINS", CORS),
-    ("X_DOMAINS_RE", CORS),
-    ("X_HEADERS", CORS),
-    ("X_EXPOSE_HEADERS", CORS),
-    ("X_ALLOW_CREDENTIALS", CORS),
-    ("X_MAX_AGE", CORS),
     ("MONGO_URI", STORE),
     ("MONGO_HOST", STORE),
     ("MONGO_PORT", STORE),
@@ -145,12 +129,12 @@ fn settings(section: &Section<'_>) -> Settings {
         if_match: section.flag("IF_MATCH", true),
         enforce_if_match: section.flag("ENFORCE_IF_MATCH", true),
         hateoas: section.flag("HATEOAS", true),
-        cache_control: section.text("CACHE_CONTROL", ""),
+        cache_control: section.header_value("CACHE_CONTROL", ""),
         cache_expires: seconds(section, "CACHE_EXPIRES", 0),
         validate_filters: section.flag("VALIDATE_FILTERS", false),
         pagination_default: section.natural("PAGINATION_DEFAULT", 25, u64::from(u32::MAX)),
         query_names: query_names(section),
-        header_total_count: section.text("HEADER_TOTAL_COUNT", "X-Total-Count"),
+        header_total_count: header_name(section, "HEADER_TOTAL_COUNT", "X-Total-Count"),
         json_sort_keys: section.flag("JSON_SORT_KEYS", false),
         json_request_content_types: section.texts("JSON_REQUEST_CONTENT_TYPES", &["application/json".to_owned()]),
         auto_collapse_multi_keys: section.flag("AUTO_COLLAPSE_MULTI_KEYS", false),
@@ -167,6 +151,11 @@ fn settings(section: &Section<'_>) -> Settings {
         allowed_write_roles: section.texts("ALLOWED_WRITE_ROLES", &[]),
         auth_value_claim: section.optional_text("AUTH_VALUE_CLAIM", None),
         compat_basic_challenge: section.flag("COMPAT_BASIC_CHALLENGE", false),
+        jsonp_argument: section.optional_text("JSONP_ARGUMENT", None).filter(|name| !name.is_empty()),
+        multipart_form_fields_as_json: section.flag("MULTIPART_FORM_FIELDS_AS_JSON", false),
+        html_errors: html_errors(section),
+        cors: network::cors(section),
+        rate_limits: network::rate_limits(section),
     }
 }
 
@@ -246,6 +235,17 @@ fn defaults(section: &Section<'_>, settings: &Settings) -> Defaults {
     }
 }
 
+/// RFC 9110, 5.6.2: a token.
+fn header_name(section: &Section<'_>, key: &'static str, default: &str) -> String {
+    let name = section.text(key, default);
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !name.is_empty() && name.bytes().all(token) {
+        return name;
+    }
+    section.fault(key, "is no name of a header");
+    default.to_owned()
+}
+
 pub fn seconds(section: &Section<'_>, key: &'static str, default: u32) -> u32 {
     let number = section.natural(key, u64::from(default), u64::from(u32::MAX));
     u32::try_from(number).unwrap_or(default)
@@ -271,6 +271,20 @@ fn status(section: &Section<'_>) -> u16 {
     }
 }
 
+/// Eve's default of STANDARD_ERRORS.
+const STANDARD_ERRORS: [u16; 12] = [400, 401, 403, 404, 405, 406, 409, 410, 412, 422, 428, 429];
+
+/// What Eve never gives its error body to by default has ours in any case (contract section 20, F).
+fn html_errors(section: &Section<'_>) -> BTreeSet<u16> {
+    let Some(value) = section.get("STANDARD_ERRORS") else { return BTreeSet::new() };
+    let listed: Option<Vec<u64>> = value.as_array().and_then(|codes| codes.iter().map(natural).collect());
+    let Some(listed) = listed else {
+        section.fault("STANDARD_ERRORS", "must be a list of statuses");
+        return BTreeSet::new();
+    };
+    STANDARD_ERRORS.into_iter().filter(|code| !listed.contains(&u64::from(*code))).collect()
+}
+
 fn unserved(section: &Section<'_>) {
     for (key, unserved) in UNSERVED {
         let Some(value) = section.get(key) else { continue };
@@ -290,7 +304,11 @@ fn unserved(section: &Section<'_>) {
 
 /// JSON is the one renderer (CFG-20, RENDERERS).
 fn renderers(section: &Section<'_>) {
-    for name in section.texts("RENDERERS", &[]) {
+    let renderers = section.texts("RENDERERS", &["eve.render.JSONRenderer".to_owned()]);
+    if renderers.is_empty() {
+        section.fault("RENDERERS", "must name a renderer");
+    }
+    for name in renderers {
         match name.as_str() {
             "eve.render.JSONRenderer" => {}
             "eve.render.XMLRenderer" => section.fault("RENDERERS", "XML is not supported by this version"),

@@ -5,6 +5,7 @@
 mod datasource;
 mod file;
 mod global;
+mod network;
 mod resource;
 mod rule;
 mod schema;

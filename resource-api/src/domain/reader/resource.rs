@@ -81,7 +81,7 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
         hateoas: section.flag("hateoas", defaults.hateoas),
         bulk_enabled: section.flag("bulk_enabled", defaults.bulk_enabled),
         internal: section.flag("internal_resource", defaults.internal),
-        cache_control: section.text("cache_control", &defaults.cache_control),
+        cache_control: section.header_value("cache_control", &defaults.cache_control),
         cache_expires: seconds(&section, "cache_expires", defaults.cache_expires),
         extra_response_fields: section.texts("extra_response_fields", &defaults.extra_response_fields),
         merge_nested_documents: section.flag("merge_nested_documents", defaults.merge_nested_documents),

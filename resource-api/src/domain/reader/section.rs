@@ -87,6 +87,16 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A string that becomes the value of a header.
+    pub fn header_value(&self, key: &'static str, default: &str) -> String {
+        let text = self.text(key, default);
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return text;
+        }
+        self.fault(key, "can't be said in a header");
+        default.to_owned()
+    }
+
     /// A string that may be null, which is no string.
     pub fn optional_text(&self, key: &'static str, default: Option<&str>) -> Option<String> {
         match self.get(key) {

@@ -234,7 +234,7 @@ fn every_fault_is_listed_with_its_place() {
 #[test]
 fn unserved_features_are_named() {
     let file = json!({
-        "VERSIONING": true, "OPLOG": true, "SOFT_DELETE": false, "OPLOG_AUDIT": true, "X_DOMAINS": "*",
+        "VERSIONING": true, "OPLOG": true, "SOFT_DELETE": false, "OPLOG_AUDIT": true,
         "RENDERERS": ["eve.render.JSONRenderer", "eve.render.XMLRenderer"],
         "DOMAIN": {"r": {
             "soft_delete": true, "versioning": false, "datasource": {"aggregation": {"pipeline": []}},
@@ -259,16 +259,15 @@ fn unserved_features_are_named() {
 #[test]
 fn unknown_keys_are_warned_about_once() {
     let domain = read(&json!({
-        "MY_OWN": 1, "X_DOMAINS": "*", "RATE_LIMIT_GET": [1, 60], "MONGO_URI": "mongodb://u:secret@h/d",
-        "ITEM_CACHE_CONTROL": "", "X_MAX_AGE": null,
+        "MY_OWN": 1, "X_DOMAINS_RE": ["*"], "MONGO_URI": "mongodb://u:secret@h/d", "ITEM_CACHE_CONTROL": "",
+        "X_MAX_AGE": null,
         "DOMAIN": {"r": {"my_own": 1, "datasource": {"sources": "x"}}},
     }));
     assert_eq!(
         domain.warnings,
         [
-            "RATE_LIMIT_GET: ignored: this version has no rate limits",
-            "X_DOMAINS: ignored: this version does not answer cross-origin requests",
             "MONGO_URI: ignored: the store is named in the service's own configuration",
+            "X_DOMAINS_RE: '*' can't be compiled and matches no origin",
             "r: datasource.sources: unknown setting, ignored",
             "r: my_own: unknown setting, ignored",
             "MY_OWN: unknown setting, ignored",

@@ -1,0 +1,93 @@
+//! How often one may call (RATE-01 to RATE-04).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Api, Ask, with};
+use crate::tokens::people;
+
+fn limited(limits: Value) -> Value {
+    with(people(), limits)
+}
+
+fn left(answer: &Answer) -> (String, String) {
+    (answer.header("x-ratelimit-remaining").to_owned(), answer.header("x-ratelimit-limit").to_owned())
+}
+
+/// RATE-01, RATE-03: all limited methods share one count, told by headers until there is nothing left.
+#[actix_rt::test]
+async fn one_call_too_many_is_refused() {
+    let api = Api::open(limited(json!({ "RATE_LIMIT_GET": [3, 60], "RATE_LIMIT_POST": [1, 60] }))).await;
+    let first = api.get("/people").await.is(200);
+    assert_eq!(left(&first), ("2".to_owned(), "3".to_owned()));
+    let reset: i64 = first.header("x-ratelimit-reset").parse().unwrap();
+    let now = shared::clock::now();
+    assert!((now + 50..=now + 60).contains(&reset), "{reset} {now}");
+    let post = api.post("/people", json!({ "name": "x" })).await.is(429);
+    assert!(!post.has("x-ratelimit-limit"));
+    assert!((1..=60).contains(&post.header("retry-after").parse::<i64>().unwrap()));
+    assert_eq!(post.refused(429), "Rate limit exceeded");
+    // RATE-04: home counts, and so does what is not found but routed.
+    assert_eq!(left(&api.get("/").await.is(200)).0, "0");
+    api.get("/people/5f0000000000000000000abc").await.refused(429);
+}
+
+/// RATE-04: what is never counted.
+#[actix_rt::test]
+async fn some_calls_are_not_counted() {
+    let mut domain = limited(json!({ "RATE_LIMIT_GET": [1, 60], "RATE_LIMIT_DELETE": [1, 60] }));
+    domain["SCHEMA_ENDPOINT"] = json!("schema");
+    let api = Api::open(domain).await;
+    for _ in 0..3 {
+        api.request("OPTIONS", "/people").answer().await.is(200);
+        api.request("HEAD", "/people").answer().await.is(200);
+        api.request("DELETE", "/people").answer().await.is(204);
+        api.get("/schema").await.is(200);
+        api.get("/nowhere").await.refused(404);
+        api.request("PATCH", "/people").answer().await.refused(405);
+    }
+    assert_eq!(left(&api.get("/people").await.is(200)).0, "0");
+
+    let heads = Api::open(limited(json!({ "RATE_LIMIT_HEAD": [1, 60] }))).await;
+    heads.request("HEAD", "/people").answer().await.is(200);
+    heads.request("HEAD", "/people").answer().await.is(429);
+    assert!(!heads.get("/people").await.is(200).has("x-ratelimit-limit"));
+}
+
+/// RATE-01 (F), REQ-02: a token's subject has a count of its own; who has no good token is counted by address, and told
+/// so before he is told to sign in.
+#[actix_rt::test]
+async fn every_caller_has_a_count_of_his_own() {
+    let api = Api::start(limited(json!({ "RATE_LIMIT_GET": [2, 60] })), |_| ()).await;
+    api.auth.token("ada", "people:read", json!({})).token("bob", "people:read", json!({}));
+    api.auth.token("ada2", "people:read", json!({ "sub": "u_ada" }));
+    let get = async |token: &str| api.request("GET", "/people").token(token).answer().await;
+    assert_eq!(left(&get("ada").await.is(200)).0, "1");
+    assert_eq!(left(&get("ada2").await.is(200)).0, "0");
+    get("ada").await.refused(429);
+    assert_eq!(left(&get("bob").await.is(200)).0, "1");
+    get("unknown").await.refused(401);
+    api.get("/people").await.refused(401);
+    get("unknown").await.refused(429);
+    api.get("/people").await.refused(429);
+    get("bob").await.is(200);
+}
+
+/// RATE-02 (F): from the first call on, however many come later.
+#[actix_rt::test]
+async fn a_count_starts_anew_when_its_time_is_up() {
+    let api = Api::open(limited(json!({ "RATE_LIMIT_GET": [1, 1] }))).await;
+    let begun = std::time::Instant::now();
+    api.get("/people").await.is(200);
+    let mut refused = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match api.get("/people").await.status {
+            429 => refused += 1,
+            status => break assert_eq!(status, 200),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "refused calls must not prolong it");
+    }
+    assert!(refused > 0);
+}
