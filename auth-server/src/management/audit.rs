@@ -144,7 +144,7 @@ impl Typed {
     }
 
     /// What it asks for, and what of it can't be read.
-    async fn filter(&self, app: &App) -> Result<(EventFilter, Faults), StoreError> {
+    async fn filter(&mut self, app: &App) -> Result<(EventFilter, Faults), StoreError> {
         let mut faults = Faults::new();
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let mut filter = EventFilter { client: given(&self.client), ..EventFilter::default() };
@@ -169,10 +169,14 @@ impl Typed {
                 Err(_) => refuse("ip", "is no IP address"),
             }
         }
-        for (field, text, end) in [("from", &self.from, false), ("to", &self.to, true)] {
+        for (field, text, end) in [("from", &mut self.from, false), ("to", &mut self.to, true)] {
             match (given(text), day_start(text)) {
                 (None, _) => {}
-                (Some(_), None) => refuse(field, "is no day, such as 2026-01-31"),
+                (Some(typed), None) => {
+                    refuse(field, &format!("{typed:?} is no day, such as 2026-01-31"));
+                    // A field of days can't hold what is none: the browser would complain of the page.
+                    text.clear();
+                }
                 (Some(_), Some(start)) if end => filter.until = Some(start.saturating_add(DAY)),
                 (Some(_), Some(start)) => filter.since = Some(start),
             }
@@ -220,7 +224,8 @@ pub async fn list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     answer(&app, async {
         let admin = Admin::visiting(&app, &request).await?;
         let parameters = browser_form::query(&request)?;
-        let typed = Typed::read(&parameters)?;
+        let mut typed = Typed::read(&parameters)?;
+        let filtered = !typed.query().is_empty();
         let (filter, faults) = typed.filter(&app).await?;
         let after = parameters.one("after")?.map(|id| EventId(id.to_owned()));
         let query = typed.query();
@@ -248,7 +253,7 @@ pub async fn list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
         let mut kinds: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
         kinds.sort_unstable();
         let log = Log {
-            filtered: !query.is_empty(),
+            filtered,
             first: after.map(|_| link(&path, None)).unwrap_or_default(),
             next: next.map(|next| link(&path, Some(&next))).unwrap_or_default(),
             export: link(&format!("{path}/export"), None),
@@ -276,7 +281,7 @@ struct Export {
 pub async fn export(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     answer(&app, async {
         Admin::visiting(&app, &request).await?;
-        let typed = Typed::read(&browser_form::query(&request)?)?;
+        let mut typed = Typed::read(&browser_form::query(&request)?)?;
         let (filter, faults) = typed.filter(&app).await?;
         if !faults.is_empty() {
             return Err(Instead::not_found());

@@ -26,7 +26,7 @@ impl Time {
 
 /// The first moment (UTC) of a day written as `2026-01-31`, in epoch seconds.
 pub fn day_start(day: &str) -> Option<i64> {
-    let date: jiff::civil::Date = day.parse().ok()?;
+    let date: jiff::civil::Date = day.parse().ok().filter(|_| day.len() == "2026-01-31".len())?;
     Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
@@ -48,6 +48,7 @@ mod tests {
         assert_eq!(Time::of(1_767_225_600).minute, "2026-01-01 00:00");
         assert_eq!(day_start("2026-01-01"), Some(1_767_225_600));
         assert_eq!(day_start("2026-13-01"), None);
+        assert_eq!(day_start("2026-01-01T10:00"), None);
         for (seconds, told) in [(1, "1 second"), (90, "90 seconds"), (900, "15 minutes"), (7_776_000, "90 days")] {
             assert_eq!(length(seconds), told);
         }

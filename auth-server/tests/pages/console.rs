@@ -73,6 +73,32 @@ async fn the_console_is_for_admins() {
     }
 }
 
+/// F-063, G-001: a filter that can't be read is told at its field; a field of days never holds what is none, which browsers
+/// complain of.
+#[actix_rt::test]
+async fn a_filter_of_the_audit_log_that_can_not_be_read_is_told() {
+    let server = Server::start().await;
+    let browser = signed_in(&admin(&server).await).await;
+    for (query, told) in [
+        ("from=2026-13-01", "&quot;2026-13-01&quot; is no day, such as 2026-01-31"),
+        ("to=2026-01-01T10%3A00", "is no day"),
+        ("ip=localhost", "is no IP address"),
+        ("kind=magic", "choose one of the list"),
+    ] {
+        let page = browser.get(&format!("/oauth/management/audit?{query}")).await;
+        is_page(&page, 400);
+        assert!(page.body.contains(told) && page.body.contains("Nothing was searched"), "{query}: {}", page.body);
+        assert!(page.body.contains("Show all"), "a way back");
+        for day in ["from", "to"] {
+            let field = page.body.split(&format!("name=\"{day}\"")).nth(1).unwrap().split('>').next().unwrap();
+            assert!(field.contains("value=\"\""), "{field}");
+        }
+    }
+    let page = browser.get("/oauth/management/audit?from=2026-01-31").await;
+    is_page(&page, 200);
+    assert!(page.body.contains("value=\"2026-01-31\""));
+}
+
 /// H-001, A-054: posts by strangers, by users without the role and without the form's token change nothing.
 #[actix_rt::test]
 async fn only_an_admins_own_form_changes_anything() {
