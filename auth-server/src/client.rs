@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::client_metadata::ClientMetadata;
 use crate::redirect_uri::RedirectUri;
-use crate::scope::ScopeRegistry;
+use crate::scope::{ScopeRegistry, told};
 
 /// A registered client. Made and changed through [`crate::client_metadata::ClientMetadata`], which checks the rules.
 #[derive(Clone, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub struct ClientFlags {
     pub allow_localhost: bool,
     /// Gets a token without scopes when it asks for none, as in Flask-Sentinel (B-066).
     pub allow_empty_scope: bool,
+    /// Its secret is also right in a Basic header that is not form-encoded, as old programs send it (B-022).
+    pub lenient_basic: bool,
     /// Off, a refresh token stays the same at each use; confidential clients only (B-072).
     pub rotate_refresh_tokens: bool,
     /// Revoking an access token takes its family along (C-025).
@@ -79,6 +81,7 @@ impl Default for ClientFlags {
             require_pkce: true,
             allow_localhost: false,
             allow_empty_scope: false,
+            lenient_basic: false,
             rotate_refresh_tokens: true,
             revoke_cascade: false,
         }
@@ -132,12 +135,12 @@ pub enum SecretForm {
 pub struct Digest32(pub [u8; 32]);
 
 /// What a request for scopes can fail with: invalid_scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeRefusal {
-    #[error("scope names something this server does not know")]
-    Unknown,
-    #[error("scope is more than this client may ask for")]
-    NotAllowed,
+    #[error("scope names {}, which this server does not know", told(.0))]
+    Unknown(Scopes),
+    #[error("scope names {}, which this client may not ask for", told(.0))]
+    NotAllowed(Scopes),
     #[error("no scope was asked for and the client has no default scopes")]
     NoneAsked,
 }
@@ -159,8 +162,8 @@ impl Client {
     /// What a request gets: all that it names, or the client's default. Never silently less.
     pub fn scopes_for(&self, asked: Option<&Scopes>, registry: &ScopeRegistry) -> Result<Scopes, ScopeRefusal> {
         match asked {
-            Some(asked) if !registry.knows(asked) => Err(ScopeRefusal::Unknown),
-            Some(asked) if !asked.within(&self.scopes) => Err(ScopeRefusal::NotAllowed),
+            Some(asked) if !registry.knows(asked) => Err(ScopeRefusal::Unknown(registry.unknown_of(asked))),
+            Some(asked) if !asked.within(&self.scopes) => Err(ScopeRefusal::NotAllowed(asked.without(&self.scopes))),
             Some(asked) => Ok(asked.clone()),
             None => {
                 let default: Scopes = self

@@ -45,6 +45,7 @@ pub struct ClientMetadata {
     pub require_pkce: bool,
     pub allow_localhost: bool,
     pub allow_empty_scope: bool,
+    pub lenient_basic: bool,
     pub rotate_refresh_tokens: bool,
     pub revoke_cascade: bool,
 }
@@ -68,6 +69,7 @@ impl Default for ClientMetadata {
             require_pkce: flags.require_pkce,
             allow_localhost: flags.allow_localhost,
             allow_empty_scope: flags.allow_empty_scope,
+            lenient_basic: flags.lenient_basic,
             rotate_refresh_tokens: flags.rotate_refresh_tokens,
             revoke_cascade: flags.revoke_cascade,
         }
@@ -126,6 +128,9 @@ impl ClientMetadata {
         }
         if public && !self.require_pkce {
             fault("require_pkce", "can't be off for a public client");
+        }
+        if public && self.lenient_basic {
+            fault("lenient_basic", "is for clients with a secret");
         }
         if public && !self.rotate_refresh_tokens {
             fault("rotate_refresh_tokens", "can't be off for a public client");
@@ -215,6 +220,7 @@ impl ClientMetadata {
             require_pkce: self.require_pkce,
             allow_localhost: self.allow_localhost,
             allow_empty_scope: self.allow_empty_scope,
+            lenient_basic: self.lenient_basic,
             rotate_refresh_tokens: self.rotate_refresh_tokens,
             revoke_cascade: self.revoke_cascade,
         };
@@ -244,6 +250,7 @@ impl From<&Client> for ClientMetadata {
             require_pkce: flags.require_pkce,
             allow_localhost: flags.allow_localhost,
             allow_empty_scope: flags.allow_empty_scope,
+            lenient_basic: flags.lenient_basic,
             rotate_refresh_tokens: flags.rotate_refresh_tokens,
             revoke_cascade: flags.revoke_cascade,
         }

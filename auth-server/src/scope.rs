@@ -34,6 +34,15 @@ impl Scope {
     }
 }
 
+/// The first few of `scopes`, cut, for an error's description: a developer finds the misspelt one at once (G-009).
+pub fn told(scopes: &Scopes) -> String {
+    let mut names: Vec<String> = scopes.iter().take(3).map(|name| name.chars().take(64).collect()).collect();
+    if scopes.iter().count() > names.len() {
+        names.push("others".to_owned());
+    }
+    names.join(", ")
+}
+
 /// All known scopes by name.
 #[derive(Debug, Clone, Default)]
 pub struct ScopeRegistry(BTreeMap<String, Scope>);
@@ -51,6 +60,11 @@ impl ScopeRegistry {
 
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.values()
+    }
+
+    /// Those of `scopes` that are not registered.
+    pub fn unknown_of(&self, scopes: &Scopes) -> Scopes {
+        scopes.iter().filter(|name| !self.0.contains_key(*name)).collect()
     }
 
     /// Whether every one of `scopes` is registered.

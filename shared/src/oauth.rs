@@ -31,6 +31,11 @@ impl Scopes {
         Scopes(self.0.intersection(&other.0).cloned().collect())
     }
 
+    /// Those that are not in `other`.
+    pub fn without(&self, other: &Scopes) -> Scopes {
+        Scopes(self.0.difference(&other.0).cloned().collect())
+    }
+
     pub fn union(&self, other: &Scopes) -> Scopes {
         Scopes(self.0.union(&other.0).cloned().collect())
     }

@@ -295,6 +295,7 @@ fn show(client: &Client, as_json: bool) -> Result<(), Failure> {
         (!metadata.require_pkce, "no PKCE"),
         (metadata.allow_localhost, "allow_localhost"),
         (metadata.allow_empty_scope, "allow_empty_scope"),
+        (metadata.lenient_basic, "lenient_basic"),
         (!metadata.rotate_refresh_tokens, "refresh tokens stay the same"),
         (metadata.revoke_cascade, "revoke_cascade"),
     ];

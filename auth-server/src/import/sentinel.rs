@@ -65,11 +65,17 @@ impl ImportedClient {
         if confidential && secret.is_none() {
             return Err(format!("{id}: is confidential and has no client_secret"));
         }
+        let mut lenient_basic = false;
         if secret
             .as_ref()
             .is_some_and(|secret| !secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)))
         {
-            notes.push("the secret has characters that a Basic header must percent-encode (RFC 6749 2.3.1)".to_owned());
+            lenient_basic = true;
+            notes.push(
+                "the secret has characters that a Basic header must form-encode (RFC 6749 2.3.1): the client got \
+                 lenient_basic, so that it may go on sending them as they are"
+                    .to_owned(),
+            );
         }
         let mut redirect_uris = Vec::new();
         for uri in texts(&document["redirect_uris"]) {
@@ -94,6 +100,7 @@ impl ImportedClient {
             default_scope: scopes.clone(),
             first_party: true,
             allow_empty_scope: true,
+            lenient_basic,
             ..ClientMetadata::default()
         };
         let created = object_id(&document["_id"]).map_or(0, |(_, created)| created);

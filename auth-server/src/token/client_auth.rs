@@ -30,7 +30,7 @@ pub struct Presented {
 }
 
 enum Proof {
-    Basic(Secret),
+    Basic(Basic),
     Post(Secret),
     IdOnly,
 }
@@ -42,6 +42,30 @@ impl Proof {
             Proof::Post(_) => AuthMethod::ClientSecretPost,
             Proof::IdOnly => AuthMethod::None,
         }
+    }
+}
+
+/// The secret of a Basic header.
+struct Basic {
+    /// Form-decoded; `None` where it can't be.
+    decoded: Option<Secret>,
+    /// As it came (B-022).
+    plain: Secret,
+}
+
+impl Proof {
+    /// What it may be the secret by, for this client.
+    fn secrets(&self, client: Option<&Client>) -> impl Iterator<Item = &Secret> {
+        let (first, second) = match self {
+            Proof::Basic(Basic { decoded, plain }) => {
+                let lenient = client.is_some_and(|client| client.flags.lenient_basic)
+                    && !decoded.as_ref().is_some_and(|decoded| decoded.matches(plain.expose()));
+                (decoded.as_ref(), lenient.then_some(plain))
+            }
+            Proof::Post(secret) => (Some(secret), None),
+            Proof::IdOnly => (None, None),
+        };
+        first.into_iter().chain(second)
     }
 }
 
@@ -124,11 +148,11 @@ impl Presented {
                 None => Self { id, proof: Proof::IdOnly },
             });
         };
-        let (basic_id, secret) = basic(header.as_bytes()).ok_or_else(OAuthError::invalid_client)?;
+        let (basic_id, basic) = basic(header.as_bytes()).ok_or_else(OAuthError::invalid_client)?;
         if id.is_some_and(|id| id != basic_id) {
             return Err(OAuthError::invalid_request("client_id differs from the one in the Authorization header"));
         }
-        Ok(Self { id: basic_id, proof: Proof::Basic(secret) })
+        Ok(Self { id: basic_id, proof: Proof::Basic(basic) })
     }
 
     /// Why it proves nothing: for the log, never for the caller (B-027).
@@ -144,27 +168,26 @@ impl Presented {
     /// Whether this is that client; the same work for one that is unknown (B-027).
     async fn proves(&self, client: Option<&Client>, app: &App) -> Result<bool, OAuthError> {
         let method = self.proof.method();
-        let secret = match &self.proof {
-            Proof::Basic(secret) | Proof::Post(secret) => secret,
-            Proof::IdOnly => {
-                return Ok(client.is_some_and(|client| !client.disabled && client.authenticates_by(method)));
-            }
-        };
-        let digest = Digest32::of(secret.expose());
+        if matches!(self.proof, Proof::IdOnly) {
+            return Ok(client.is_some_and(|client| !client.disabled && client.authenticates_by(method)));
+        }
         let form = SecretForm::Sha256(Digest32([0; 32]));
         let nobodys = [ClientSecret { id: String::new(), form, created_at: 0, until: None }];
         let secrets = client.map_or(nobodys.as_slice(), |client| &client.secrets);
         let mut proved_by = None;
         let now = clock::now();
-        for held in secrets.iter().filter(|held| held.is_live(now)) {
-            let right = match &held.form {
-                SecretForm::Sha256(stored) => stored.matches(&digest),
-                SecretForm::Argon2id(stored) => {
-                    matches!(app.passwords.verify(Some(stored), secret.clone()).await?.verdict, Verdict::Right(_))
+        for secret in self.proof.secrets(client) {
+            let digest = Digest32::of(secret.expose());
+            for held in secrets.iter().filter(|held| held.is_live(now)) {
+                let right = match &held.form {
+                    SecretForm::Sha256(stored) => stored.matches(&digest),
+                    SecretForm::Argon2id(stored) => {
+                        matches!(app.passwords.verify(Some(stored), secret.clone()).await?.verdict, Verdict::Right(_))
+                    }
+                };
+                if right {
+                    proved_by = Some(held);
                 }
-            };
-            if right {
-                proved_by = Some(held);
             }
         }
         let may = client.is_some_and(|client| !client.disabled && client.authenticates_by(method));
@@ -175,8 +198,9 @@ impl Presented {
     }
 }
 
-/// Id and secret of a Basic header: base64, split at the first colon, both parts form-decoded (B-020).
-fn basic(header: &[u8]) -> Option<(String, Secret)> {
+/// Id and secret of a Basic header: base64, split at the first colon, both parts form-decoded (B-020). The id needs no decoding
+/// in any client (`ClientMetadata::declare`), so only the secret is kept as it came.
+fn basic(header: &[u8]) -> Option<(String, Basic)> {
     let (scheme, rest) = header.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
@@ -185,7 +209,9 @@ fn basic(header: &[u8]) -> Option<(String, Secret)> {
     let bytes = Zeroizing::new(STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?);
     let middle = bytes.iter().position(|byte| *byte == b':')?;
     let id = decode(&bytes[..middle]).ok().filter(|id| !id.is_empty())?;
-    Some((id, Secret::new(decode(&bytes[middle + 1..]).ok()?)))
+    let secret = &bytes[middle + 1..];
+    let plain = Secret::new(std::str::from_utf8(secret).ok()?);
+    Some((id, Basic { decoded: decode(secret).ok().map(Secret::new), plain }))
 }
 
 #[cfg(test)]
@@ -197,12 +223,12 @@ mod tests {
     #[test]
     fn basic_credentials_are_decoded_after_they_are_split() {
         let (id, secret) = basic(b"Basic YysxJTNBeDphJTJCYiUyNWMlMkZkJTNEJUMzJUE5").unwrap();
-        assert_eq!((id.as_str(), secret.expose()), ("c 1:x", "a+b%c/d=\u{e9}"));
+        assert_eq!((id.as_str(), secret.decoded.unwrap().expose()), ("c 1:x", "a+b%c/d=\u{e9}"));
         let header = |text: &str| format!("basic {}", STANDARD.encode(text));
         let (id, secret) = basic(header("id:a:b").as_bytes()).unwrap();
-        assert_eq!((id.as_str(), secret.expose()), ("id", "a:b"));
-        for bad in ["Basic", "Basic ", "Basic !!!", "Bearer YTpi", &header("nocolon"), &header(":x"), &header("a:%zz")]
-        {
+        assert_eq!((id.as_str(), secret.decoded.unwrap().expose()), ("id", "a:b"));
+        assert!(basic(header("a:%zz").as_bytes()).unwrap().1.decoded.is_none());
+        for bad in ["Basic", "Basic ", "Basic !!!", "Bearer YTpi", &header("nocolon"), &header(":x")] {
             assert!(basic(bad.as_bytes()).is_none(), "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use super::{Asking, audience_for, scope};
 use crate::client::GrantType;
 use crate::error::OAuthError;
 use crate::grant::NewGrant;
+use crate::scope::told;
 
 /// Scopes that speak of a person (B-092).
 const PERSONAL: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -18,15 +19,15 @@ pub async fn issue(asking: &Asking<'_>) -> Result<TokenResponse, OAuthError> {
     let chosen = client.scopes_for(asked.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
     let for_machines: Scopes =
         registry.without_role(&chosen).iter().filter(|scope| !PERSONAL.contains(scope)).collect();
-    let scopes = if asked.is_some() { chosen } else { for_machines.clone() };
-    if scopes.is_empty() || scopes != for_machines {
-        return Err(invalid("scope names what only people can have".to_owned()));
+    if for_machines.is_empty() || (asked.is_some() && chosen != for_machines) {
+        let refused = chosen.without(&for_machines);
+        return Err(invalid(format!("scope names {}, which only people can have", told(&refused))));
     }
     let new = NewGrant {
         grant_type: GrantType::ClientCredentials,
         client,
         user: None,
-        scopes,
+        scopes: for_machines,
         resources: audience_for(app, client, form)?,
         session: None,
         auth_time: None,

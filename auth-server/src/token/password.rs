@@ -11,6 +11,7 @@ use crate::audit::{Event, EventKind};
 use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::grant::NewGrant;
+use crate::scope::told;
 use crate::sign_in::{self, Answer, By};
 
 pub struct Request<'a> {
@@ -62,7 +63,8 @@ async fn scopes_of(app: &App, client: &Client, asked: Option<Scopes>) -> Result<
     let chosen = client.scopes_for(asked.as_ref(), &registry).map_err(|refusal| invalid(refusal.to_string()))?;
     let open = registry.without_role(&chosen);
     if open.is_empty() || (asked.is_some() && open != chosen) {
-        return Err(invalid("scope names what the password grant never gives".to_owned()));
+        let refused = told(&chosen.without(&open));
+        return Err(invalid(format!("scope names {refused}, which the password grant never gives")));
     }
     Ok(open)
 }

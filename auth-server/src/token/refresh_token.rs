@@ -11,6 +11,7 @@ use crate::client::{Client, GrantType};
 use crate::error::OAuthError;
 use crate::grant::{Grant, RefreshParameters};
 use crate::notices::NoticeKind;
+use crate::scope::told;
 use crate::tokens::{PresentedRefresh, Repeated, Rotated, Wanted};
 use crate::user::User;
 
@@ -73,7 +74,8 @@ async fn effective_scopes(
 ) -> Result<Scopes, OAuthError> {
     let asked = asked.unwrap_or(&grant.scopes);
     if !asked.within(&grant.scopes) {
-        return Err(OAuthError::new(ErrorCode::InvalidScope, "scope is more than was granted"));
+        let more = told(&asked.without(&grant.scopes));
+        return Err(OAuthError::new(ErrorCode::InvalidScope, format!("scope names {more}, which was not granted")));
     }
     if asked.is_empty() {
         return Ok(Scopes::default());

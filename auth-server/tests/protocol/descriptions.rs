@@ -16,6 +16,7 @@ async fn an_error_of_the_token_endpoint_names_the_failed_check() {
     let (shop, robot) = (server.shop().await, server.robot().await);
     let code = ("grant_type", "authorization_code");
     let machine = ("grant_type", "client_credentials");
+    let many = "x4 x3 x2 x1 read";
     for (answer, expected) in [
         (shop.token(&[("scope", "read")]).await, "grant_type is missing"),
         (shop.token(&[code, code]).await, "grant_type is given more than once"),
@@ -24,7 +25,12 @@ async fn an_error_of_the_token_endpoint_names_the_failed_check() {
         (shop.token(&[("grant_type", "refresh_token")]).await, "refresh_token is missing"),
         (shop.token(&[machine]).await, "this client may not use this grant"),
         (robot.token(&[machine, ("scope", "a\"b")]).await, "scope is malformed"),
-        (robot.token(&[machine, ("scope", "unheard-of")]).await, "scope names something this server does not know"),
+        (
+            robot.token(&[machine, ("scope", "unheard-of")]).await,
+            "scope names unheard-of, which this server does not know",
+        ),
+        (robot.token(&[machine, ("scope", many)]).await, "scope names x1, x2, x3, others, which this server"),
+        (robot.token(&[machine, ("scope", "admin")]).await, "scope names admin, which"),
         (robot.token(&[machine, ("resource", "no uri")]).await, "resource: "),
         (robot.token(&[machine, ("client_id", "other")]).await, "client_id differs"),
         (robot.token(&[machine, ("client_secret", "x")]).await, "more than one way"),
@@ -50,7 +56,7 @@ async fn an_error_of_the_authorization_endpoint_names_the_failed_check() {
     for (name, value, expected) in [
         ("response_type", "", "response_type"),
         ("response_type", "token", "response_type"),
-        ("scope", "unheard-of", "scope names something"),
+        ("scope", "unheard-of", "scope names unheard-of"),
         ("code_challenge", "", "code_challenge"),
         ("code_challenge", "short", "code_challenge"),
         ("code_challenge_method", "plain", "S256"),

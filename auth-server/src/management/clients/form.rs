@@ -37,6 +37,7 @@ impl From<&ClientMetadata> for ClientForm {
             ("require_pkce", metadata.require_pkce),
             ("allow_localhost", metadata.allow_localhost),
             ("allow_empty_scope", metadata.allow_empty_scope),
+            ("lenient_basic", metadata.lenient_basic),
             ("rotate_refresh_tokens", metadata.rotate_refresh_tokens),
             ("revoke_cascade", metadata.revoke_cascade),
         ];
@@ -123,6 +124,7 @@ impl ClientForm {
             require_pkce: flag("require_pkce"),
             allow_localhost: flag("allow_localhost"),
             allow_empty_scope: flag("allow_empty_scope"),
+            lenient_basic: flag("lenient_basic"),
             rotate_refresh_tokens: flag("rotate_refresh_tokens"),
             revoke_cascade: flag("revoke_cascade"),
         };

@@ -132,6 +132,7 @@ fn flags(client: &Client) -> Vec<&'static str> {
         (!client.needs_pkce(), "PKCE is not required"),
         (flags.allow_localhost, "localhost on any port"),
         (flags.allow_empty_scope, "Tokens without scopes"),
+        (flags.lenient_basic, "The secret may be sent unencoded in a Basic header"),
         (!client.rotates_refresh_tokens(), "Refresh tokens stay the same"),
         (flags.revoke_cascade, "Revoking one token revokes all of its grant"),
     ];
