@@ -13,7 +13,7 @@ use shared::serve::ServerConfig;
 use shared::store::StoreUrl;
 use url::{Host, Url};
 
-pub use passwords::{PasswordConfig, ThrottleConfig};
+pub use passwords::{LONGEST_FLOOR, PasswordConfig, ThrottleConfig};
 
 /// Everything the auth-server can be told. Unknown keys stop the start.
 #[derive(Debug, Clone, Deserialize)]

@@ -6,7 +6,7 @@ mod cost;
 mod new;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -148,6 +148,12 @@ impl Passwords {
         .await
     }
 
+    /// How long a bcrypt hash takes to check on this machine, where that is too long for it to be checked at all (decisions 24).
+    pub fn time_over_floor(&self, stored: &str) -> Option<Duration> {
+        let cost = bcrypt_cost(stored)?;
+        (!self.inner.cost.allows_bcrypt(cost)).then(|| self.inner.cost.of_bcrypt(cost))
+    }
+
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let inner = self.inner.clone();
         let came = Instant::now();
@@ -224,8 +230,7 @@ impl Inner {
     }
 
     fn verify_bcrypt(&self, stored: &str, password: &Secret) -> Verdict {
-        let cost = stored.get(4..6).and_then(|digits| digits.parse::<u32>().ok());
-        if !cost.is_some_and(|cost| BCRYPT_COSTS.contains(&cost) && self.cost.allows_bcrypt(cost)) {
+        if !bcrypt_cost(stored).is_some_and(|cost| BCRYPT_COSTS.contains(&cost) && self.cost.allows_bcrypt(cost)) {
             log::error!("a stored bcrypt hash takes too long to check; its owner needs a new password");
             return self.verify_nothing(password);
         }
@@ -243,6 +248,10 @@ impl Inner {
             Renewal::Store(self.hash(password))
         })
     }
+}
+
+fn bcrypt_cost(stored: &str) -> Option<u32> {
+    stored.get(4..6).filter(|_| stored.starts_with("$2"))?.parse().ok()
 }
 
 fn read_argon2(stored: &str) -> Option<(PasswordHash, Params)> {

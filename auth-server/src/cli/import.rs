@@ -57,6 +57,17 @@ pub async fn import(context: &Context, arguments: ImportArguments) -> Result<(),
             tell(what, report, options.dry_run)?;
         }
     }
+    if let Some(number) = users.as_ref().map(|report| report.refused_at_sign_in).filter(|number| *number > 0) {
+        let whose = if number == 1 {
+            "1 account has a hash that takes"
+        } else {
+            &format!("{number} accounts have hashes that take")
+        };
+        let until = "longer to check on this machine than passwords.failure_floor allows";
+        line(format!(
+            "{whose} {until}: their sign-ins are refused until it is raised, or a new password is set (see the notes)"
+        ))?;
+    }
     if clients.is_some_and(|report| report.imported > 0) && !app.config.password_grant {
         line("password_grant is off in the settings: until it is on, the imported clients get no tokens by it")?;
     }

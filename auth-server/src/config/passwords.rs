@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+/// A second is what people take for a slow answer, no more (decisions 24).
+pub const LONGEST_FLOOR: Duration = Duration::from_secs(1);
+
 /// How passwords are hashed (F-001) and what a new one must be (F-010).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -94,8 +97,7 @@ impl PasswordConfig {
         if self.queue == 0 {
             faults.push("passwords.queue: at least 1".to_owned());
         }
-        // A second is what people take for a slow answer, no more (decisions 24).
-        if self.failure_floor > 1000 || (self.failure_floor < 100 && !dev) {
+        if Duration::from_millis(self.failure_floor) > LONGEST_FLOOR || (self.failure_floor < 100 && !dev) {
             faults.push("passwords.failure_floor: 100 to 1000 milliseconds".to_owned());
         }
         faults

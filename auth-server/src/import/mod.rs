@@ -17,6 +17,7 @@ use shared::store::StoreError;
 use crate::app::App;
 use crate::audit::{Author, Event, EventKind};
 use crate::client::{Client, ClientSecret, SecretForm};
+use crate::config::LONGEST_FLOOR;
 use crate::passwords::Busy;
 use crate::user::User;
 
@@ -68,6 +69,13 @@ pub struct Report {
     pub skipped: Vec<Told>,
     /// What is not as it was there.
     pub notes: Vec<Told>,
+    /// Imported accounts whose hash takes too long to check here (decisions 24).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused_at_sign_in: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Something to tell of one document.
@@ -102,7 +110,11 @@ pub async fn users(
         {
             let read = found.document.and_then(|document| ImportedUser::read(&document));
             match read {
-                Ok(user) => batch.push((found.place, user)),
+                Ok(mut user) => {
+                    let slow = too_slow(app, &user.user);
+                    user.notes.extend(slow.clone());
+                    batch.push((found.place, user, slow.is_some()));
+                }
                 Err(reason) => report.skipped.push(Told { place: found.place, name: None, reason }),
             }
         }
@@ -110,13 +122,15 @@ pub async fn users(
             return finished(app, report, "users", options).await;
         }
         done += batch.len() as u64;
-        let writes = batch.into_iter().map(|(place, ImportedUser { user, notes })| async move {
+        let writes = batch.into_iter().map(|(place, ImportedUser { user, notes }, slow)| async move {
             let outcome = write_user(app, &user, options.dry_run).await;
-            (place, user.username, notes, outcome)
+            (place, user.username, notes, slow, outcome)
         });
         let written: Vec<_> = futures_util::stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
-        for (place, name, notes, outcome) in written {
-            report.add(place, name, notes, outcome?);
+        for (place, name, notes, slow, outcome) in written {
+            let outcome = outcome?;
+            report.refused_at_sign_in += u64::from(slow && matches!(outcome, Outcome::Imported));
+            report.add(place, name, notes, outcome);
         }
         progress(done);
     }
@@ -172,6 +186,21 @@ async fn finished(app: &App, report: Report, what: &str, options: &Options) -> R
         app.audit.record(event.detail(json!({ "imported": report.imported }))).await?;
     }
     Ok(report)
+}
+
+/// What to tell of an account that can't sign in, as its hash takes longer to check than a failed sign-in may (decisions 24).
+fn too_slow(app: &App, user: &User) -> Option<String> {
+    let time = app.passwords.time_over_floor(user.password_hash.as_deref()?)?;
+    let floor = app.config.passwords.failure_floor;
+    let takes =
+        format!("its hash takes about {} ms to check here, passwords.failure_floor is {floor}", time.as_millis());
+    let way_out = if time <= LONGEST_FLOOR {
+        let enough = (time.as_millis() / 50 + 1) * 50;
+        format!("raise that to {} on the server that signs people in", enough.min(LONGEST_FLOOR.as_millis()))
+    } else {
+        "give this account a new password".to_owned()
+    };
+    Some(format!("can't sign in: {takes}; {way_out}"))
 }
 
 async fn write_user(app: &App, user: &User, dry_run: bool) -> Result<Outcome, ImportError> {

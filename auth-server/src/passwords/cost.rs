@@ -25,9 +25,13 @@ impl Cost {
     }
 
     pub fn allows_bcrypt(&self, cost: u32) -> bool {
+        self.floor.is_zero() || self.of_bcrypt(cost) <= self.floor
+    }
+
+    /// How long a hash of this cost takes to check.
+    pub fn of_bcrypt(&self, cost: u32) -> Duration {
         let probe = || measure(|| bcrypt::hash_with_salt("probe", PROBE, [0; 16]));
-        self.floor.is_zero()
-            || self.bcrypt.get_or_init(probe).mul_f64(2f64.powi(cost as i32 - PROBE as i32)) <= self.floor
+        self.bcrypt.get_or_init(probe).mul_f64(2f64.powi(cost as i32 - PROBE as i32))
     }
 
     /// `own`: hashes as new ones are.

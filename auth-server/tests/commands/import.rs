@@ -103,7 +103,7 @@ async fn what_is_skipped_is_told_with_its_reason() {
         "good: the role admin was not taken over",
         "clients: 1 imported, 0 here already, 2 skipped",
         "web: the redirect URI http://web.example/cb was left out",
-        "web: the secret has characters that a Basic header must percent-encode",
+        "web: the secret has characters that a Basic header must form-encode",
         "no secret: client_id",
         "bare: is confidential and has no client_secret",
         "password_grant is off",
@@ -117,4 +117,60 @@ async fn what_is_skipped_is_told_with_its_reason() {
     assert_eq!((good.roles.as_slice(), good.created_at), (&["editor".to_owned()][..], 0x5f00_0000));
     assert!(fails(&run(&server.config_file(), &["import-sentinel", "--users", "/nowhere"], "")).contains("/nowhere"));
     assert_eq!(run(&server.config_file(), &["import-sentinel"], "").status.code(), Some(2));
+}
+
+/// B-022: an imported secret that a Basic header must form-encode is right in both forms, and in the body; a stranger's is not.
+#[actix_rt::test]
+async fn an_imported_secret_with_special_characters_is_accepted_as_old_programs_send_it() {
+    let server = Server::with("password_grant = true").await;
+    server.user("alice").await;
+    let file = server.folder().join("clients.json");
+    let documents = ["a+b/c=d", "100%:sure"].map(|secret| {
+        json!({"client_id": format!("web{}", secret.len()), "client_type": "confidential", "client_secret": secret})
+    });
+    std::fs::write(&file, json!(documents).to_string()).unwrap();
+    let report =
+        succeeds(&run(&server.config_file(), &["import-sentinel", "--clients", file.to_str().unwrap(), "--json"], ""));
+    assert!(report.contains("lenient_basic"), "{report}");
+    let attempt = async |pair: String| {
+        use base64::Engine as _;
+        let header = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+        let form = [("grant_type", "password"), ("username", "alice"), ("password", crate::support::PASSWORD)];
+        let request = server.http.post(server.endpoint("/token")).header("authorization", header).form(&form);
+        crate::support::Answer::of(request).await.status
+    };
+    for (id, plain, encoded) in [("web7", "a+b/c=d", "a%2Bb%2Fc%3Dd"), ("web9", "100%:sure", "100%25%3Asure")] {
+        assert_eq!(attempt(format!("{id}:{plain}")).await, 200, "{plain}");
+        assert_eq!(attempt(format!("{id}:{encoded}")).await, 200, "{encoded}");
+        assert_eq!(attempt(format!("{id}:{plain}x")).await, 401);
+        server.change_client(id, |client| client.flags.lenient_basic = false).await;
+        assert_eq!(attempt(format!("{id}:{plain}")).await, 401, "only where the client has the flag");
+        assert_eq!(attempt(format!("{id}:{encoded}")).await, 200);
+    }
+}
+
+/// H-010, F-022, decisions 24: accounts whose hash takes too long to check are told in the dry run as in the import, with the
+/// setting that helps, or that nothing but a new password does.
+#[actix_rt::test]
+async fn hashes_that_take_too_long_are_told_with_what_helps() {
+    let server = Server::with("passwords.failure_floor = 100").await;
+    let document = |number: u32, cost: u32| {
+        let hash = format!("$2b${cost:02}$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234");
+        json!({"_id": {"$oid": format!("5f000000000000000000000{number}")}, "username": format!("cost{cost}"), "hashpw": hash})
+            .to_string()
+    };
+    let file = server.folder().join("users.json");
+    std::fs::write(&file, [document(1, 4), document(2, 12), document(3, 16)].join("\n")).unwrap();
+    let arguments = ["import-sentinel", "--users", file.to_str().unwrap(), "--dry-run"];
+    let dry = succeeds(&run(&server.config_file(), &arguments, ""));
+    let told = succeeds(&run(&server.config_file(), &arguments[..3], ""));
+    for told in [&dry, &told] {
+        let line = |name: &str| told.lines().find(|line| line.contains(&format!("{name}: can't sign in: its hash")));
+        assert!(line("cost4").is_none(), "{told}");
+        assert!(line("cost12").is_some_and(|line| line.contains("failure_floor is 100; raise that to ")), "{told}");
+        assert!(line("cost16").is_some_and(|line| line.contains("give this account a new password")), "{told}");
+        assert!(told.contains("2 accounts have hashes that take longer to check"), "{told}");
+    }
+    let again = succeeds(&run(&server.config_file(), &[&arguments[..3], &["--json"]].concat(), ""));
+    assert_eq!(json(&again)["users"]["existing"], 3);
 }
