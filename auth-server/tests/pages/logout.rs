@@ -20,6 +20,28 @@ async fn signing_out_needs_a_post() {
     let done = browser.get("/oauth/logout").await;
     is_page(&done, 200);
     assert!(done.body.contains("You are signed out"), "{}", done.body);
+    assert!(done.body.contains("<strong>alice</strong> is no longer signed in"), "{}", done.body);
+    assert!(!browser.get("/oauth/logout").await.body.contains("alice"), "told once");
+}
+
+/// G-015: the page after signing out names the apps that keep their own sessions, or that were signed out as well.
+#[actix_rt::test]
+async fn the_page_after_signing_out_names_the_apps_concerned() {
+    let server = Server::start().await;
+    let (alice, shop, api) = (server.user("alice").await, server.shop().await, server.api().await);
+    for apps in [None, Some(("apps", "yes"))] {
+        let browser = alice.browser();
+        let tokens = shop.redeem(&alice.authorize_in(&browser, &shop, &[]).await).await.tokens();
+        let csrf = hidden(&browser.get("/oauth/logout").await.body, "csrf");
+        let form: Vec<_> = [("csrf", csrf.as_str())].into_iter().chain(apps).collect();
+        browser.post("/oauth/logout", &form).await;
+        let told = browser.get("/oauth/logout").await.body;
+        assert!(
+            told.contains(if apps.is_some() { "Signed out as well: Shop" } else { "Shop keeps its own" }),
+            "{told}"
+        );
+        assert_eq!(api.finds_active(&tokens.access).await, apps.is_none());
+    }
 }
 
 /// C-091: the old cookie is useless afterwards.

@@ -245,7 +245,7 @@ fn samples() -> BTreeMap<&'static str, Value> {
                 "password_error": "",
             }),
         ),
-        ("signed_out.html", json!({})),
+        ("signed_out.html", json!({"username": "alice", "ended": ["Shop"], "kept": ["Blog"]})),
     ])
 }
 
