@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use serde_json::{Value, json};
-use shared::expiring::{ExpiringStore, Op};
+use shared::expiring::ExpiringStore;
 use shared::store::StoreError;
 
 use crate::audit::{Author, Event, EventKind};
 use crate::client::Client;
 use crate::directory::{ClientStore, Page, Replaced};
-use crate::state;
+use crate::endings::{Before, Ending, Endings};
 
 /// How long another process's change may go unseen. Only the client's own authentication rests on it: its grants are
 /// deleted by whoever disables it (B-084).
@@ -23,7 +23,7 @@ const MOST_KEPT: u64 = 10_000;
 #[derive(Clone)]
 pub struct Clients {
     store: Arc<dyn ClientStore>,
-    state: Arc<dyn ExpiringStore>,
+    endings: Endings,
     kept: Cache<String, KeptClient>,
     /// One more with each change made here: what was read before a change is not believed after it.
     generation: Arc<AtomicU64>,
@@ -38,7 +38,7 @@ struct KeptClient {
 impl Clients {
     pub fn new(store: Arc<dyn ClientStore>, state: Arc<dyn ExpiringStore>) -> Self {
         let kept = Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT).build();
-        Self { store, state, kept, generation: Arc::default() }
+        Self { store, endings: Endings::new(state), kept, generation: Arc::default() }
     }
 
     /// The client as it is, or was at most a second ago if another process changed it.
@@ -71,38 +71,38 @@ impl Clients {
         self.store.insert(client, &[event.changing(&Value::Null, &client.told())]).await
     }
 
-    /// Writes a changed client. When it is disabled, its grants are revoked (B-084): before, so that a crash between the
-    /// steps leaves nothing alive, and after, for what was issued in between. Nothing happens where somebody else wrote it
-    /// since it was read.
+    /// Writes a changed client. When it is disabled, its grants are revoked (B-084). Nothing happens where somebody else wrote
+    /// it since it was read.
     pub async fn replace(&self, client: &Client, by: &Author) -> Result<Replaced, StoreError> {
         let before = self.store.find(&client.id).await?;
         let Some(before) = before.filter(|before| before.version == client.version) else {
             return Ok(Replaced::Changed);
         };
-        if client.disabled {
-            self.revoke_all(client).await?;
-        }
+        let ending = if client.disabled { Some(self.announce(&before).await?) } else { None };
         let replaced = self.store.replace(client, &changed(&before, client, by)).await?;
         self.forget();
-        if client.disabled {
-            self.revoke_all(client).await?;
+        if let Some(ending) = ending {
+            match replaced {
+                Replaced::Done => self.endings.finish(ending).await?,
+                Replaced::Changed | Replaced::LastAdmin => self.endings.withdraw(ending).await?,
+            }
         }
         Ok(replaced)
     }
 
     /// Deletes a client with its consents and grants (B-084).
     pub async fn delete(&self, client: &Client, by: &Author) -> Result<bool, StoreError> {
-        self.revoke_all(client).await?;
+        let ending = self.announce(client).await?;
         let event = Event::new(EventKind::ClientDeleted).by(by).client(&client.id);
         let deleted = self.store.delete(&client.id, &[event.changing(&client.told(), &Value::Null)]).await?;
         self.forget();
-        self.revoke_all(client).await?;
+        self.endings.finish(ending).await?;
         Ok(deleted)
     }
 
-    /// Revokes every grant given to a client.
-    pub async fn revoke_all(&self, client: &Client) -> Result<(), StoreError> {
-        state::apply_all(&*self.state, vec![Op::DeleteOwned { owner: client.grants_owner() }]).await
+    async fn announce(&self, client: &Client) -> Result<Ending, StoreError> {
+        let before = Before::Client { id: client.id.clone(), version: client.version };
+        self.endings.announce(before, vec![client.grants_owner()]).await
     }
 
     fn forget(&self) {
@@ -128,11 +128,12 @@ fn changed(before: &Client, after: &Client, by: &Author) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use shared::expiring::Key;
+    use shared::expiring::{Key, Op};
 
     use super::*;
     use crate::app;
     use crate::client_metadata::ClientMetadata;
+    use crate::state;
 
     /// B-084: disabling what somebody else has changed meanwhile is told, and ends nothing.
     #[actix_rt::test]

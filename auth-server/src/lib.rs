@@ -22,6 +22,7 @@ mod counts;
 pub mod declare;
 pub mod directory;
 mod discovery;
+mod endings;
 mod error;
 mod error_page;
 mod form;
@@ -87,6 +88,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
 async fn prepare(config: Config) -> Result<Data<App>, StartError> {
     let app = Data::new(App::open(config)?);
     start_notes::note(&app).await.map_err(OpenError::from)?;
+    endings::settle(&app).await.map_err(OpenError::from)?;
     if let Some(file) = &app.config.declare {
         declare::follow(&app, file).await?;
     }
@@ -106,6 +108,7 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
         );
     }
     app.keys.follow(config.master_key_path());
+    endings::follow(&app);
     let state = app.state.clone();
     let ready: serve::Ready = Arc::new(move || {
         let state = state.clone();

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use serde_json::Value;
 use shared::Secret;
-use shared::expiring::{ExpiringStore, Op, Owner};
+use shared::expiring::{ExpiringStore, Op};
 use shared::store::StoreError;
 
 use crate::audit::{Author, Event, EventKind};
 use crate::directory::{AuditStore, Deleted, Page, Replaced, UserStore};
+use crate::endings::{Before, Endings};
 use crate::passwords::{Busy, Checked, Passwords, Renewal, Verdict};
 use crate::state;
 use crate::user::{ADMIN, User, username};
@@ -23,6 +24,7 @@ pub struct Users {
     store: Arc<dyn UserStore>,
     audit: Arc<dyn AuditStore>,
     state: Arc<dyn ExpiringStore>,
+    endings: Endings,
     passwords: Passwords,
 }
 
@@ -65,7 +67,7 @@ impl Users {
         state: Arc<dyn ExpiringStore>,
         passwords: Passwords,
     ) -> Self {
-        Self { store, audit, state, passwords }
+        Self { store, audit, endings: Endings::new(state.clone()), state, passwords }
     }
 
     /// Checks a password: a step of [`crate::sign_in::check`], which slows guessing. The work is the same whether or not the
@@ -102,6 +104,11 @@ impl Users {
             return Ok(Authentication { found: Found::Right { user, set_anew }, began });
         }
         Err(Busy.into())
+    }
+
+    /// Where the sessions and grants of accounts are.
+    pub(crate) fn state(&self) -> &Arc<dyn ExpiringStore> {
+        &self.state
     }
 
     pub async fn find(&self, id: &str) -> Result<Option<User>, StoreError> {
@@ -159,12 +166,12 @@ impl Users {
         if before.is_acting_admin() && !user.is_acting_admin() && self.is_last_admin(&before).await? {
             return Ok(Replaced::LastAdmin);
         }
-        let end = || state::apply_all(&*self.state, delete_owned(ended.clone()));
-        // Before, so that a crash between the steps leaves nothing alive that a second try would not see; after, for what
-        // was issued in between.
-        end().await?;
+        let ending = self.endings.announce(version_of(&before), ended).await?;
         let replaced = self.store.replace(user, &events).await?;
-        end().await?;
+        match replaced {
+            Replaced::Done => self.endings.finish(ending).await?,
+            Replaced::Changed | Replaced::LastAdmin => self.endings.withdraw(ending).await?,
+        }
         Ok(replaced)
     }
 
@@ -173,10 +180,13 @@ impl Users {
         if self.is_last_admin(user).await? {
             return Ok(Deleted::LastAdmin);
         }
-        self.revoke_all(user).await?;
+        let ending = self.endings.announce(version_of(user), vec![user.grants_owner(), user.sessions_owner()]).await?;
         let event = Event::new(EventKind::UserDeleted).by(by).subject(&user.id);
         let deleted = self.store.delete(&user.id, &[event.changing(&user.told(), &Value::Null)]).await?;
-        self.revoke_all(user).await?;
+        match deleted {
+            Deleted::Done | Deleted::Missing => self.endings.finish(ending).await?,
+            Deleted::LastAdmin => self.endings.withdraw(ending).await?,
+        }
         Ok(deleted)
     }
 
@@ -214,11 +224,10 @@ impl Users {
             page.after = Some(last.id.clone());
         }
     }
+}
 
-    /// Revokes every grant of a user and ends every session.
-    pub async fn revoke_all(&self, user: &User) -> Result<(), StoreError> {
-        state::apply_all(&*self.state, delete_owned(vec![user.grants_owner(), user.sessions_owner()])).await
-    }
+fn version_of(user: &User) -> Before {
+    Before::User { id: user.id.clone(), version: user.version }
 }
 
 fn created(user: &User, by: &Author) -> Event {
@@ -238,10 +247,6 @@ fn changed(before: &User, after: &User, by: &Author) -> Vec<Event> {
         events.push(account);
     }
     events
-}
-
-fn delete_owned(owners: Vec<Owner>) -> Vec<Op> {
-    owners.into_iter().map(|owner| Op::DeleteOwned { owner }).collect()
 }
 
 #[cfg(test)]
@@ -267,6 +272,27 @@ mod tests {
         assert_eq!(app.users.replace(&outdated, &Author::server()).await.unwrap(), Replaced::Changed);
         for owner in [user.sessions_owner(), user.grants_owner()] {
             assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
+        }
+    }
+
+    /// F-013, F-065: a change that the log does not take has ended nothing.
+    #[actix_rt::test]
+    async fn a_change_that_can_not_be_written_down_ends_nothing() {
+        let (folder, app) = app::for_test();
+        let user = User::new("alice".to_owned(), 0);
+        app.users.insert(&user, &Author::server()).await.unwrap();
+        for owner in [user.sessions_owner(), user.grants_owner()] {
+            state::apply_all(&**app.users.state(), vec![kept_for(owner)]).await.unwrap();
+        }
+        let file = shared::store::Sqlite::open(folder.path().join("auth.db")).unwrap();
+        let broken = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken for a test'); END";
+        file.write(move |connection| Ok::<_, StoreError>(connection.execute_batch(broken)?)).await.unwrap();
+        let mut changed = app.users.find(&user.id).await.unwrap().unwrap();
+        changed.password_hash = Some("new".to_owned());
+        assert!(app.users.replace(&changed, &Author::server()).await.is_err());
+        assert!(app.users.delete(&changed, &Author::server()).await.is_err());
+        for owner in [user.sessions_owner(), user.grants_owner()] {
+            assert_eq!(app.users.state().list(&owner, None, 10).await.unwrap().len(), 1);
         }
     }
 

@@ -260,6 +260,8 @@ async fn without_the_audit_log_nothing_that_matters_is_changed() {
     assert!(api.finds_active(&tokens.access).await);
     assert_eq!(open(&laptop, &shop, &[]).await.status, 303, "the consent is remembered");
     assert!(change_password(&laptop, &alice.password, "a wholly new password").await.status >= 500);
+    assert!(is_alive(&laptop).await && is_alive(&phone).await, "a password that stays ends no session");
+    assert!(api.finds_active(&tokens.access).await);
     let browser = alice.browser();
     assert_eq!(browser.sign_in(&alice).await.status, 303, "the old password is good, and nobody is locked out");
     assert!(is_alive(&browser).await);
