@@ -92,6 +92,9 @@ async fn create_once(
         forced.insert(&context.resource.id_field, id.clone());
     }
     let (app, resource) = (context.app, context.resource);
+    // Which documents bring their id.
+    let given: Vec<bool> =
+        values.iter().map(|value| forced.contains_key("_id") || value.get("_id").is_some()).collect();
     let insertion = Insertion { app, resource, caller: &context.caller, forced };
     let checked = insertion.check(values).await?;
     if checked.iter().any(Result::is_err) {
@@ -103,7 +106,7 @@ async fn create_once(
         stored.push(Arc::new(RawDocumentBuf::try_from(&settled.document)?));
         vacancies.push(settled.vacancies);
     }
-    let answer = answer(context, &query, &stored).await?;
+    let answer = answer(context, &query, &stored, &given).await?;
     let more = attempt.map(|attempt| attempt.keep(&answer)).transpose()?.unwrap_or_default();
     Ok(match insertion.store(&stored, vacancies, more).await? {
         Stored::Done => Ok(created(context, answer)),
@@ -113,7 +116,12 @@ async fn create_once(
 }
 
 /// What 201 says of these documents.
-async fn answer(context: &Context<'_>, query: &Query, stored: &[Arc<RawDocumentBuf>]) -> Result<Answer, ApiError> {
+async fn answer(
+    context: &Context<'_>,
+    query: &Query,
+    stored: &[Arc<RawDocumentBuf>],
+    given: &[bool],
+) -> Result<Answer, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let shape = context.answer_shape(query);
     let embedded = context.embed_answer(query, &shape, stored).await;
@@ -133,7 +141,11 @@ async fn answer(context: &Context<'_>, query: &Query, stored: &[Arc<RawDocumentB
         if index > 0 {
             out.extend_from_slice(b", ");
         }
-        view.write(document, embedded.get(index).unwrap_or(&nothing), &mut out)?;
+        let embedded = embedded.get(index).unwrap_or(&nothing);
+        match given.get(index) {
+            Some(true) => view.write(document, embedded, &mut out)?,
+            _ => view.write_new(document, embedded, &mut out)?,
+        };
     }
     if !single {
         out.extend_from_slice(b"]}");

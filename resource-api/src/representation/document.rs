@@ -68,6 +68,27 @@ impl<'a> View<'a> {
         embedded: &Embedded,
         out: &mut Vec<u8>,
     ) -> Result<Seen<'d>, bson::error::Error> {
+        self.write_document(document, embedded, false, out)
+    }
+
+    /// The same with an `_id` that was made for the document behind all it has: so GOLD-02 shows it.
+    pub fn write_new<'d>(
+        &self,
+        document: &'d RawDocument,
+        embedded: &Embedded,
+        out: &mut Vec<u8>,
+    ) -> Result<Seen<'d>, bson::error::Error> {
+        self.write_document(document, embedded, true, out)
+    }
+
+    fn write_document<'d>(
+        &self,
+        document: &'d RawDocument,
+        embedded: &Embedded,
+        id_behind: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Seen<'d>, bson::error::Error> {
+        let mut behind = None;
         let epoch = DateTime::from_millis(0);
         let (mut id, mut updated, mut created, mut tag) = (None, None, false, None);
         let mut related = Vec::new();
@@ -102,7 +123,9 @@ impl<'a> View<'a> {
             if member.share == Share::Nothing {
                 continue;
             }
-            if let Some((_, value)) = embedded.iter().find(|(field, _)| field == key) {
+            if id_behind && member.role == Role::Id && key == "_id" {
+                behind = Some((&member.written, value));
+            } else if let Some((_, value)) = embedded.iter().find(|(field, _)| field == key) {
                 write_key(&member.written, out);
                 self.style.write(value, out);
             } else if member.share == Share::Whole {
@@ -132,6 +155,10 @@ impl<'a> View<'a> {
             }
             None => None,
         };
+        if let Some((key, value)) = behind {
+            write_key(key, out);
+            self.style.write_raw(value, out)?;
+        }
         if self.resource.hateoas {
             write_key(&written(&names.links), out);
             out.extend_from_slice(b"{\"self\": ");

@@ -1,11 +1,14 @@
 //! The real server over real sockets, with an auth-server that says what it is told to.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod claims;
 mod conditions;
 mod domain_rules;
 mod embedding;
 mod errors;
 mod example;
+mod filters;
+mod gold;
 mod idempotency;
 mod introspection;
 mod limits;
@@ -18,6 +21,7 @@ mod permissions;
 mod races;
 mod reads;
 mod robustness;
+mod stored;
 mod support;
 mod tokens;
 mod unique;
