@@ -80,6 +80,8 @@ pub enum AppError {
     Routes(Vec<String>),
     #[error("{0}: the resource's own settings make no query: {1}")]
     Query(String, QueryError),
+    #[error("{0}: datasource.filter asks for claims of a token, which auth.mode = \"none\" does not take")]
+    Claims(String),
     #[error("documents: {0}")]
     Store(#[from] StoreError),
     #[error("introspection: {0}")]
@@ -107,10 +109,14 @@ impl App {
         let public_url = config.public_url_at(address);
         let resource = config.resource.clone().unwrap_or_else(|| public_url.clone());
         let introspector = match config.auth.mode {
-            AuthMode::Introspection => {
-                Some(Introspector::new(config, domain.settings.auth_value_claim.clone(), &metrics)?)
+            AuthMode::Introspection => Some(Introspector::new(config, &domain, &metrics)?),
+            AuthMode::None => {
+                let by_claims = domain.resources.values().find(|it| it.datasource.filter.claims().next().is_some());
+                match by_claims {
+                    Some(resource) => return Err(AppError::Claims(resource.key.clone())),
+                    None => None,
+                }
             }
-            AuthMode::None => None,
         };
         let plain = domain.resources.values().map(|resource| match Plain::new(&domain, resource) {
             Ok(plain) => Ok((resource.key.clone(), plain)),

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use bson::Bson;
 
-use crate::domain::{Method, Resource, Settings};
+use crate::domain::{Claims, Method, Resource, Settings};
 use crate::introspection::{ActiveToken, Fault, IntrospectionError, Introspector};
 use crate::query::{Filter, Test};
 
@@ -30,6 +30,9 @@ pub enum AuthError {
     /// URRA-06.
     #[error("the token does not say who owns its documents")]
     NoOwner,
+    /// Of the datasource's filter.
+    #[error("the token lacks a claim that decides what its holder sees")]
+    NoClaim,
     /// URRA-03.
     #[error("the query asks for another owner's documents")]
     ForeignOwner,
@@ -45,6 +48,13 @@ pub struct Caller {
     pub token: Option<Arc<ActiveToken>>,
     /// Who owns what this caller writes and sees; `None` where access is not restricted (URRA-01).
     pub owner: Option<Owner>,
+}
+
+impl Caller {
+    /// What the token says of its holder; `None`: there is no token.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.token.as_ref().map(|token| &token.claims)
+    }
 }
 
 /// URRA: the field that names a document's owner, and the caller's value.

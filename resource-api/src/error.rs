@@ -93,7 +93,8 @@ impl ApiError {
             ApiError::Route(RouteError::MethodNotAllowed) => 405,
             ApiError::Auth(AuthError::Malformed(_)) => 400,
             ApiError::Auth(AuthError::Missing | AuthError::Invalid | AuthError::ForeignOwner) => 401,
-            ApiError::Auth(AuthError::InsufficientScope(_) | AuthError::Role | AuthError::NoOwner) => 403,
+            ApiError::Auth(AuthError::InsufficientScope(_) | AuthError::Role)
+            | ApiError::Auth(AuthError::NoOwner | AuthError::NoClaim) => 403,
             ApiError::Auth(AuthError::Unavailable(_)) => 503,
             ApiError::TooOften(_) => 429,
             ApiError::Callback => 400,
@@ -290,7 +291,9 @@ impl Challenge {
             AuthError::Invalid => (Some("invalid_token"), None),
             AuthError::InsufficientScope(scope) => (Some("insufficient_scope"), Some(scope.as_str())),
             AuthError::Role => (Some("insufficient_scope"), None),
-            AuthError::NoOwner | AuthError::ForeignOwner | AuthError::Unavailable(_) => return Vec::new(),
+            AuthError::NoOwner | AuthError::NoClaim | AuthError::ForeignOwner | AuthError::Unavailable(_) => {
+                return Vec::new();
+            }
         };
         let mut text = format!("Bearer realm=\"{}\"", legal_description(&self.realm));
         let mut attribute =

@@ -1,5 +1,6 @@
 //! Asking the auth-server about tokens (RFC 7662, D-030 to D-038): cached by the token's digest, one flight per token.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::config::{Config, Rest, address};
+use crate::domain::{Claims, Domain, usable_claims};
 
 /// Answers kept at most; the least used go first.
 const LARGEST_CACHE: u64 = 100_000;
@@ -36,6 +38,8 @@ pub struct ActiveToken {
     pub expires: i64,
     /// What `auth_field` is compared with (decisions 5); `None`: the token lacks the claim.
     pub owner: Option<Bson>,
+    /// Those that the domain's filters ask for (contract 2.4).
+    pub claims: Claims,
 }
 
 /// Why there is no [`ActiveToken`].
@@ -81,6 +85,8 @@ pub struct Introspector {
     client_secret: Secret,
     /// The claim that names an owner; `None`: the subject.
     owner_claim: Option<String>,
+    /// Claims that the domain's filters ask for.
+    claims: BTreeSet<String>,
     active: moka::future::Cache<TokenKey, Arc<ActiveToken>>,
     inactive: moka::sync::Cache<TokenKey, ()>,
     counts: Counts,
@@ -150,8 +156,8 @@ struct Metadata {
 }
 
 impl Introspector {
-    /// `owner_claim`: AUTH_VALUE_CLAIM of the domain.
-    pub fn new(config: &Config, owner_claim: Option<String>, metrics: &Metrics) -> Result<Self, IntrospectorError> {
+    pub fn new(config: &Config, domain: &Domain, metrics: &Metrics) -> Result<Self, IntrospectorError> {
+        let filters = domain.resources.values().flat_map(|resource| resource.datasource.filter.claims());
         let endpoint = config.introspection_endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok());
         let longest = Duration::from_secs_f64(config.introspect_cache_positive);
         Ok(Self {
@@ -160,7 +166,8 @@ impl Introspector {
             endpoint: OnceCell::new_with(endpoint),
             client_id: config.client_id.clone().ok_or(IntrospectorError::Missing("client_id"))?,
             client_secret: config.client_secret.clone().ok_or(IntrospectorError::Missing("client_secret"))?,
-            owner_claim,
+            owner_claim: domain.settings.auth_value_claim.clone(),
+            claims: filters.cloned().collect(),
             active: moka::future::Cache::builder()
                 .max_capacity(LARGEST_CACHE)
                 .expire_after(UntilExpiry { longest })
@@ -238,6 +245,7 @@ impl Introspector {
             return Err(IntrospectionError::Inactive);
         }
         let claim = self.owner_claim.as_ref().map(|name| claims.get(name).filter(|value| !value.is_null()).cloned());
+        let claims = usable_claims(&answer, &self.claims);
         let token: Introspection =
             serde_json::from_value(answer).map_err(|error| Fault::Unreadable(error.to_string()))?;
         if token.iss != self.issuer {
@@ -259,6 +267,7 @@ impl Introspector {
             roles: token.roles,
             expires: token.exp,
             owner,
+            claims,
         })
     }
 
@@ -324,7 +333,9 @@ mod tests {
             client_secret: Some(Secret::new("secret")),
             ..Config::default()
         };
-        Introspector::new(&config, owner_claim.map(str::to_owned), &Metrics::default()).unwrap()
+        let domain = json!({ "AUTH_VALUE_CLAIM": owner_claim, "DOMAIN": {} }).to_string();
+        let domain = crate::domain::parse(crate::domain::Format::Json, &domain).unwrap();
+        Introspector::new(&config, &domain, &Metrics::default()).unwrap()
     }
 
     fn answer() -> Value {

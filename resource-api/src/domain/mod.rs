@@ -2,6 +2,7 @@
 //!
 //! A new setting is a field in `resource.rs`, a reader in the parser and a line in the docs.
 
+mod claims;
 mod collections;
 pub mod convert;
 mod cors;
@@ -14,6 +15,7 @@ mod schema;
 mod text_pattern;
 pub mod validate;
 
+pub use claims::{Claims, DatasourceFilter, usable as usable_claims};
 pub use collections::{IDEMPOTENCY, OWN};
 pub use cors::{Cors, origin_pattern};
 pub use date_format::*;

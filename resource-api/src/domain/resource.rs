@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bson::{Bson, Document};
 use indexmap::IndexMap;
 
+use super::claims::DatasourceFilter;
 use super::cors::Cors;
 use super::date_format::DateFormat;
 use super::schema::Schema;
-use crate::query::Filter;
 use crate::query::Sort;
 
 /// The whole API: the global settings and every resource in the file's order (CFG-22).
@@ -258,7 +258,7 @@ pub struct AdditionalLookup {
 pub struct Datasource {
     /// The collection's name.
     pub source: String,
-    pub filter: Filter,
+    pub filter: DatasourceFilter,
     /// Field (dotted paths allowed) to shown or hidden, after CFG-14; empty shows everything.
     pub projection: IndexMap<String, bool>,
     pub default_sort: Sort,

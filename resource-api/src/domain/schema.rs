@@ -1,5 +1,7 @@
 //! Field rules: Cerberus's and Eve's own (contract sections 2.3 and 16), parsed and checked at start (CFG-18).
 
+use std::sync::Arc;
+
 use bson::Bson;
 use indexmap::IndexMap;
 
@@ -13,9 +15,20 @@ pub type Schema = IndexMap<String, Field>;
 pub struct Field {
     /// Empty: any type.
     pub types: Vec<FieldType>,
+    /// For each of `types` the one of the domain's own that narrows it; empty where there are none.
+    pub custom: Vec<Option<Arc<CustomType>>>,
     /// Whether `type` was written as a list, which its message shows (VAL-04).
     pub type_list: bool,
     /// The rules in the file's order, `type` aside (VAL: "then the rest in schema order").
+    pub rules: Vec<Rule>,
+}
+
+/// An entry of TYPES (contract 2.4).
+#[derive(Debug)]
+pub struct CustomType {
+    pub name: String,
+    pub base: FieldType,
+    /// Bounds and patterns.
     pub rules: Vec<Rule>,
 }
 
@@ -30,6 +43,12 @@ macro_rules! argument {
 }
 
 impl Field {
+    /// The types with what narrows them.
+    pub fn narrowed_types(&self) -> impl Iterator<Item = (FieldType, Option<&CustomType>)> {
+        let custom = |index| self.custom.get(index).and_then(Option::as_deref);
+        self.types.iter().enumerate().map(move |(index, kind)| (*kind, custom(index)))
+    }
+
     pub fn is(&self, wanted: FieldType) -> bool {
         self.types.contains(&wanted)
     }

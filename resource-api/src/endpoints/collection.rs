@@ -33,7 +33,7 @@ async fn page(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         query.forbid_owner(resource)?;
     }
     let mut find = query.find();
-    find.filter = context.own(find.filter.and(context.domain_filter()))?;
+    find.filter = context.own(find.filter.and(context.domain_filter()?))?;
     let cursors = match &query.paging {
         Paging::Pages => None,
         Paging::Cursor { cursors, after } => {
@@ -172,7 +172,7 @@ fn write_number(number: u64, out: &mut Vec<u8>) {
 
 /// DEL-04: everything the caller sees here goes, whatever `where` says.
 pub async fn clear(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
-    let filter = context.own(context.domain_filter())?;
+    let filter = context.own(context.domain_filter()?)?;
     // Nothing can stand in the way of a deletion without conditions.
     let _ =
         context.app.documents.commit(vec![Write::DeleteMany { source: context.source().to_owned(), filter }]).await?;

@@ -87,11 +87,12 @@ impl<'a> Context<'a> {
     }
 
     /// What all documents here have in common: the values in the URL and the datasource's filter.
-    pub fn domain_filter(&self) -> Filter {
-        let datasource = self.resource.datasource.filter.clone();
-        self.parents.iter().fold(datasource, |filter, parent| {
+    pub fn domain_filter(&self) -> Result<Filter, AuthError> {
+        let dates = &self.app.domain.settings.date_format;
+        let datasource = self.resource.filter_for(self.caller.claims(), dates).ok_or(AuthError::NoClaim)?;
+        Ok(self.parents.iter().fold(datasource, |filter, parent| {
             filter.and(Filter::equal(parent.field, url_value(self.app, self.resource, parent.field, parent)))
-        })
+        }))
     }
 
     /// Narrows a filter to the caller's own documents (URRA-02, URRA-03).

@@ -14,7 +14,7 @@ use crate::representation::links::{write_home_link, write_named_link};
 pub async fn get(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let query = context.item_query()?;
-    let filter = context.own(context.domain_filter())?;
+    let filter = context.own(context.domain_filter()?)?;
     let document = context.find(&filter).await?.ok_or(ApiError::Missing)?;
     let shape = context.shape(&query);
     let embedded = context.embed(&query, &shape, std::slice::from_ref(&document)).await?.pop().unwrap_or_default();

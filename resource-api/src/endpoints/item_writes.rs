@@ -26,7 +26,7 @@ use crate::store::{Guard, Outcome, Write};
 /// Merges what was sent into the stored document (PATCH-01 to PATCH-13).
 pub async fn patch(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
     let sent = payload::read(context, body).await?;
-    let filter = context.own(context.domain_filter())?;
+    let filter = context.own(context.domain_filter()?)?;
     let original = context.find(&filter).await?.ok_or(ApiError::Missing)?;
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;
@@ -92,7 +92,7 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
     let settings = &context.app.domain.settings;
     let resource = context.resource;
     // PUT-07: whose document it is comes after its ETag.
-    let filter = context.domain_filter();
+    let filter = context.domain_filter()?;
     let Some(original) = context.find(&filter).await? else {
         let id = context.upserted().filter(|_| settings.upsert_on_put).ok_or(ApiError::Missing)?;
         if !sent.is_object() {
@@ -165,7 +165,7 @@ async fn put_once(
 /// DEL-01 to DEL-03: what is not there is gone already.
 pub async fn delete(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let gone = || Ok(Reply::new(StatusCode::NO_CONTENT).cached(context, false).no_content());
-    let filter = context.own(context.domain_filter())?;
+    let filter = context.own(context.domain_filter()?)?;
     let Some(original) = context.find(&filter).await? else { return gone() };
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;

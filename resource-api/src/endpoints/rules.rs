@@ -97,13 +97,13 @@ impl Questions<'_> {
             }
             Kind::Relation { resource, field } => {
                 let Some(target) = domain.resource(resource) else { return Ok(()) };
-                let filter = Filter::one_of(field, values.iter().cloned()).and(target.datasource.filter.clone());
-                let filter = match self.owner_in(target) {
-                    Ok(Some(owner)) => filter.and(owner.filter()),
-                    Ok(None) => filter,
+                let datasource = target.filter_for(self.caller.claims(), &domain.settings.date_format);
+                let (Some(datasource), Ok(owner)) = (datasource, self.owner_in(target)) else {
                     // Whoever owns nothing sees nothing.
-                    Err(_) => return Ok(()),
+                    return Ok(());
                 };
+                let filter = Filter::one_of(field, values.iter().cloned()).and(datasource);
+                let filter = owner.iter().fold(filter, |filter, owner| filter.and(owner.filter()));
                 (target.datasource.source.as_str(), field, filter)
             }
         };
@@ -137,7 +137,11 @@ impl Questions<'_> {
         let (resource, caller) = (self.resource, self.caller);
         let filter = match (within, &caller.owner) {
             (UniqueWithin::Owner, Some(owner)) => owner.filter(),
-            (UniqueWithin::Resource, _) => resource.datasource.filter.clone(),
+            // To whom nothing is shown, everything may be a duplicate.
+            (UniqueWithin::Resource, _) => {
+                let dates = &self.app.domain.settings.date_format;
+                resource.filter_for(caller.claims(), dates).unwrap_or_default()
+            }
             _ => Filter::All,
         };
         match self.original.and_then(|original| original.get(&resource.id_field)) {

@@ -4,7 +4,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document};
 
 use super::path::{fields_at, is_object_id};
-use crate::domain::{DateFormat, Resource};
+use crate::domain::{DateFormat, FieldType, Resource, Schema};
 
 /// Operators whose strings are never values.
 const PLAIN: [&str; 3] = ["$regex", "$options", "$type"];
@@ -13,6 +13,37 @@ const PLAIN: [&str; 3] = ["$regex", "$options", "$type"];
 pub(super) fn cast(document: &mut Document, resource: &Resource, dates: &DateFormat) {
     let caster = Caster { resource, dates };
     caster.document(document, "", !resource.query_objectid_as_string);
+}
+
+/// The same in a filter of the domain file: only where the schema says so, as its author writes what he means otherwise
+/// (contract 2.4).
+pub fn cast_by_schema(document: &mut Document, schema: &Schema, dates: &DateFormat) {
+    document.iter_mut().for_each(|(key, value)| by_schema(key, value, "", schema, dates));
+}
+
+fn by_schema(key: &str, value: &mut Bson, above: &str, schema: &Schema, dates: &DateFormat) {
+    if PLAIN.contains(&key) {
+        return;
+    }
+    let path = match (key.starts_with('$'), above) {
+        (true, above) => above.to_owned(),
+        (false, "") => key.to_owned(),
+        (false, above) => format!("{above}.{key}"),
+    };
+    match value {
+        Bson::Document(inner) => inner.iter_mut().for_each(|(key, value)| by_schema(key, value, &path, schema, dates)),
+        // `$and` and its like have conditions, others have values.
+        Bson::Array(items) => items.iter_mut().for_each(|item| by_schema("$", item, &path, schema, dates)),
+        Bson::String(text) => {
+            let fields = fields_at(schema, &path);
+            let date = || dates.parse(text).filter(|_| fields.iter().any(|field| field.is(FieldType::Datetime)));
+            let id = || ObjectId::parse_str(&*text).ok().filter(|_| fields.iter().any(|field| is_object_id(field)));
+            if let Some(cast) = date().map(Bson::DateTime).or_else(|| id().map(Bson::ObjectId)) {
+                *value = cast;
+            }
+        }
+        _ => {}
+    }
 }
 
 struct Caster<'a> {

@@ -32,12 +32,14 @@ mod value;
 mod visible;
 mod where_clause;
 
+pub use cast::cast_by_schema;
 pub use compare::compare;
 pub use cursor::{Cursor, Cursors};
 pub use embedded::Embedding;
 pub use error::{FilterError, QueryError};
 pub use fields::{Cut, Fields};
 pub use filter::{Choices, Filter, Test};
+pub use mongo_syntax::parse_trusted;
 pub use order::{compare_by, place, total_order};
 pub use page::Page;
 pub use pattern::Pattern;

@@ -6,7 +6,7 @@ use bson::raw::{RawDocument, RawDocumentBuf};
 use bson::{Bson, Document};
 
 use super::document::Embedded;
-use crate::auth::{Caller, Gate, Owner, Place};
+use crate::auth::{Caller, Gate, Place};
 use crate::domain::{DataRelation, Domain, Method, Resource};
 use crate::error::ApiError;
 use crate::query::{Embedding, Fields, Filter, Find, QueryError, compare};
@@ -41,7 +41,7 @@ impl Resolver<'_> {
         let mut budget = Budget { documents: DOCUMENT_LIMIT, bytes: BYTE_LIMIT };
         for embedding in embeddings {
             let relation = &embedding.relation;
-            let Some((target, owner)) = self.readable(relation) else { continue };
+            let Some((target, seen)) = self.readable(relation) else { continue };
             let (field, below) = match embedding.path.split_once('.') {
                 Some((field, below)) => (field, Some(below)),
                 None => (embedding.path.as_str(), None),
@@ -57,7 +57,7 @@ impl Resolver<'_> {
             }
             let mut found = Vec::with_capacity(wanted.0.len());
             for (field, values) in wanted.0 {
-                let targets = self.targets(target, owner.as_ref(), field, values, budget).await?;
+                let targets = self.targets(target, &seen, field, values, budget).await?;
                 found.push((field, targets));
             }
             for (_, value) in pages.iter_mut().flatten().filter(|(name, _)| name == field) {
@@ -73,19 +73,21 @@ impl Resolver<'_> {
 
     /// The resource that references lead to, and whose documents of it the caller sees. `None`: a GET would be refused
     /// there, so that references to it stay what they are.
-    fn readable(&self, relation: &DataRelation) -> Option<(&Resource, Option<Owner>)> {
+    fn readable(&self, relation: &DataRelation) -> Option<(&Resource, Filter)> {
         let target = self.domain.resource(&relation.resource)?;
         if !self.gate.permits(self.caller, Method::Get, Place::Item(target)) {
             return None;
         }
-        Some((target, self.gate.owner_seen(self.caller, target).ok()?))
+        let datasource = target.filter_for(self.caller.claims(), &self.domain.settings.date_format)?;
+        let owner = self.gate.owner_seen(self.caller, target).ok()?;
+        Some((target, owner.iter().fold(datasource, |filter, owner| filter.and(owner.filter()))))
     }
 
     /// EMB-05: as read through the target resource.
     async fn targets(
         &self,
         resource: &Resource,
-        owner: Option<&Owner>,
+        seen: &Filter,
         field: &str,
         mut values: Vec<Bson>,
         budget: Budget,
@@ -96,10 +98,7 @@ impl Resolver<'_> {
         let mut targets = Vec::with_capacity(values.len());
         let mut left = budget;
         for values in values.chunks(VALUES) {
-            let mut filter = Filter::one_of(field, values.iter().cloned()).and(resource.datasource.filter.clone());
-            if let Some(owner) = owner {
-                filter = filter.and(owner.filter());
-            }
+            let filter = Filter::one_of(field, values.iter().cloned()).and(seen.clone());
             let limit = u64::try_from(left.documents).unwrap_or(u64::MAX).saturating_add(1);
             let find = Find { filter, limit: Some(limit), ..Find::default() };
             for item in &self.documents.find(&resource.datasource.source, &find).await?.items {

@@ -65,7 +65,7 @@ pub async fn survey(
         let mut pieces = Pieces::new(documents, resource);
         while let Some(piece) = pieces.next().await? {
             done += piece.len() as u64;
-            let filter = &resource.datasource.filter;
+            let filter = resource.datasource.filter.for_operator();
             survey.look(piece.into_iter().filter(|document| filter.matches_raw(document)), &mut surveyed).await?;
             progress.advance(done, done);
         }

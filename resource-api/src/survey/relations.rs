@@ -47,7 +47,7 @@ impl Relations {
             let known = self.known.entry(kind.clone()).or_default();
             known.extend(values.keys().map(|key| (key.clone(), false)));
             let Some(target) = domain.resource(resource) else { continue };
-            let filter = Filter::one_of(field, values.into_values()).and(target.datasource.filter.clone());
+            let filter = Filter::one_of(field, values.into_values()).and(target.datasource.filter.for_operator());
             let find = Find { filter, ..Find::default() };
             for item in documents.find(&target.datasource.source, &find).await?.items {
                 let mut found = Vec::new();

@@ -59,8 +59,9 @@ impl Counted {
             Some(field) => document.get(field)?.map(Bson::try_from).transpose()?,
             None => None,
         };
+        let within_resource = resource.datasource.filter.for_operator();
         for (path, within) in &self.rules {
-            if *within == UniqueWithin::Resource && !resource.datasource.filter.matches_raw(document) {
+            if *within == UniqueWithin::Resource && !within_resource.matches_raw(document) {
                 continue;
             }
             let mut values = Vec::new();

@@ -42,7 +42,7 @@ pub async fn export(
 ) -> Result<Export, ExportError> {
     let resource = app.domain.resource(resource).ok_or_else(|| ExportError::Resource(resource.to_owned()))?;
     let source = &resource.datasource.source;
-    let filter = resource.datasource.filter.clone().and(filter.clone());
+    let filter = resource.datasource.filter.for_operator().and(filter.clone());
     let count = Find { limit: Some(0), count: true, ..Find::default() };
     progress.begin(app.documents.find(source, &count).await?.total.unwrap_or_default());
     let mut export = Export::default();

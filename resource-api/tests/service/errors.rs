@@ -275,6 +275,9 @@ async fn a_broken_store_is_a_failure_of_the_server() {
     })
     .await;
     let message = api.get(&format!("/people/{}", created.id())).await.refused(500);
+    // PATCH-12: nor is it the fault of who edits.
+    let edit = api.edit("PATCH", &format!("/people/{}", created.id()), &created.etag(), json!({ "name": "y" })).await;
+    edit.refused(500);
     let told: Value = json!(message);
     assert!(!told.to_string().contains("bson") && !told.to_string().contains("sql"), "{told}");
 }

@@ -34,6 +34,36 @@ async fn a_request_without_a_token_is_told_where_to_get_one() {
     assert_eq!(api.auth.asked(), 0);
 }
 
+/// D-016 (decisions 4): bodies are Eve's, the challenge has the code; what is said in it is quoted and legal.
+#[actix_rt::test]
+async fn a_refusal_has_eves_body_and_a_legal_challenge() {
+    let api = Api::start(people(), |config| config.name = "the \"shop\"\r\nX-Forged: 1 \\ ä".to_owned()).await;
+    api.auth.token("reader", "people:read", json!({}));
+    for (token, method, status, code) in [
+        ("", "GET", 401, None),
+        ("unknown", "GET", 401, Some("invalid_token")),
+        ("reader", "POST", 403, Some("insufficient_scope")),
+        ("a,b", "GET", 400, Some("invalid_request")),
+    ] {
+        let request = api.request(method, "/people");
+        let answer = if token.is_empty() { request } else { request.token(token) }.answer().await;
+        let challenge = answer.header("www-authenticate").to_owned();
+        assert!(!answer.has("x-forged"));
+        let mut parts = challenge.strip_prefix("Bearer ").unwrap().split("\", ").map(|part| part.trim_end_matches('"'));
+        let realm = parts.next().unwrap().strip_prefix("realm=\"").unwrap();
+        assert!(realm.starts_with("the 'shop'"), "{challenge}");
+        for part in parts.clone().chain([realm]) {
+            let value = part.split_once("=\"").map_or(part, |(_, value)| value);
+            assert!(value.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{challenge}");
+        }
+        let told = parts.find_map(|part| part.strip_prefix("error=\""));
+        assert_eq!(told, code, "{challenge}");
+        let body = answer.is(status).json();
+        assert_eq!((&body["_status"], &body["_error"]["code"]), (&json!("ERR"), &json!(status)));
+        assert_eq!(body.as_object().unwrap().len(), 2);
+    }
+}
+
 /// D-001: the scheme in any case.
 #[actix_rt::test]
 async fn the_scheme_may_be_written_in_any_case() {

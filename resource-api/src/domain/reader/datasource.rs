@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::resource::Context;
 use super::section::Section;
-use crate::domain::{Datasource, Index, IndexDirection, OWN, Rule, Schema};
+use crate::domain::{Datasource, DatasourceFilter, DateFormat, Index, IndexDirection, OWN, Rule, Schema};
 use crate::query::{Direction, Filter, Sort};
 
 /// The `datasource` of a resource.
@@ -42,16 +42,18 @@ pub fn read(
     if source.starts_with(OWN) {
         inner.fault("source", "is a name for collections of the service itself");
     }
-    let datasource = Datasource { source, filter: filter(&inner), projection, default_sort: default_sort(&inner) };
+    let filter = filter(&inner, schema, &context.settings.date_format);
+    let datasource = Datasource { source, filter, projection, default_sort: default_sort(&inner) };
     inner.finish();
     datasource
 }
 
-fn filter(section: &Section<'_>) -> Filter {
-    let Some(written) = section.document("filter") else { return Filter::All };
-    crate::query::mongo_syntax::parse_trusted(written).unwrap_or_else(|error| {
+fn filter(section: &Section<'_>, schema: &Schema, dates: &DateFormat) -> DatasourceFilter {
+    let all = DatasourceFilter::Fixed(Filter::All);
+    let Some(written) = section.document("filter") else { return all };
+    DatasourceFilter::read(written, schema, dates).unwrap_or_else(|error| {
         section.fault("filter", error.to_string());
-        Filter::All
+        all
     })
 }
 

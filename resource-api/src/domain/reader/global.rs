@@ -67,7 +67,6 @@ const UNSERVED: &[(&str, Unserved)] = &[
     ("OPLOG", Unserved::Fault),
     ("HOOKS", Unserved::Fault),
     ("AUTH_MONGO_PREFIX_CLAIM", Unserved::Fault),
-    ("TYPES", Unserved::Fault),
     ("RETURN_MEDIA_AS_URL", Unserved::Fault),
     ("EXTENDED_MEDIA_INFO", Unserved::Fault),
     ("VERSIONS", Unserved::Silent),

@@ -12,6 +12,7 @@ mod schema;
 mod section;
 #[cfg(test)]
 mod tests;
+mod types;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,15 +39,17 @@ pub fn parse(format: Format, text: &str) -> Result<Domain, DomainError> {
     let report = Report::default();
     let top = Section::new(None, "", &document, &report);
     let (settings, defaults) = global::read(&top);
-    let context = resource::Context {
+    let mut context = resource::Context {
         settings: &settings,
         defaults: &defaults,
         registries: schema::Registries {
             schemas: top.document("SCHEMA_REGISTRY"),
             rules_sets: top.document("RULES_SET_REGISTRY"),
         },
+        types: types::Types::new(),
         report: &report,
     };
+    context.types = types::read(&top, &context);
     let resources = resources(&top, &context);
     top.finish();
     resource::check_relations(&resources, &report);

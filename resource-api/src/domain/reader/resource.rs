@@ -8,6 +8,7 @@ use super::datasource;
 use super::global::{ALL_METHODS, Defaults, ITEM_METHODS, RESOURCE_METHODS, allowed_filters, seconds};
 use super::schema::{self, SchemaReader};
 use super::section::{Report, Section, texts};
+use super::types::Types;
 use crate::domain::{AdditionalLookup, FieldType, Method, RequiredScopes, Resource, Roles, Rule, Settings};
 
 /// What a resource is read with.
@@ -15,6 +16,7 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     pub defaults: &'a Defaults,
     pub registries: schema::Registries<'a>,
+    pub types: Types,
     pub report: &'a Report,
 }
 
@@ -49,6 +51,13 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
     let pagination_limit = section.natural("pagination_limit", 0, u64::from(u32::MAX));
     let indexes = datasource::indexes(&section, &schema, &id_field, auth_field.as_deref());
     let datasource = datasource::read(key, &section, &schema, &id_field, allow_unknown, context);
+
+    let public: Vec<&str> =
+        public_methods.union(&public_item_methods).filter(|it| **it != Method::Post).map(|it| it.name()).collect();
+    if datasource.filter.claims().next().is_some() && !public.is_empty() {
+        let message = format!("claims need a token, and {} is public", public.join(", "));
+        section.fault("datasource.filter", message);
+    }
 
     let resource = Resource {
         key: key.to_owned(),

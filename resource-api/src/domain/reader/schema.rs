@@ -119,9 +119,10 @@ impl<'a> SchemaReader<'a> {
     fn rules(&self, rules: &Document, path: &str, place: Place<'_>) -> Field {
         let mut field = Field::default();
         if let Some(written) = rules.get("type") {
-            (field.types, field.type_list) = self.types(written, path);
+            self.types(written, path, &mut field);
         } else if let Place::Alternative(outer) = place {
             field.types.clone_from(&outer.types);
+            field.custom.clone_from(&outer.custom);
             field.type_list = outer.type_list;
         }
         let mut known: Vec<String> = Vec::new();
@@ -161,23 +162,33 @@ impl<'a> SchemaReader<'a> {
         }
     }
 
-    fn types(&self, written: &Bson, path: &str) -> (Vec<FieldType>, bool) {
+    fn types(&self, written: &Bson, path: &str, field: &mut Field) {
         let names: Vec<&Bson> = match written {
             Bson::Array(names) => names.iter().collect(),
             one => vec![one],
         };
-        let mut types = Vec::new();
+        field.type_list = matches!(written, Bson::Array(_));
         for name in names {
-            match name.as_str().map(|name| (name, FieldType::from_name(name))) {
-                Some((_, Some(FieldType::Media))) => {
-                    self.fault(path, "type", "media is not supported by this version");
+            let Some(name) = name.as_str() else {
+                self.fault(path, "type", "must be a name or a list of names");
+                continue;
+            };
+            match (FieldType::from_name(name), self.context.types.get(name)) {
+                (Some(FieldType::Media), _) => self.fault(path, "type", "media is not supported by this version"),
+                (Some(kind), _) => {
+                    field.types.push(kind);
+                    field.custom.push(None);
                 }
-                Some((_, Some(kind))) => types.push(kind),
-                Some((name, None)) => self.fault(path, "type", format!("there is no type '{name}'")),
-                None => self.fault(path, "type", "must be a name or a list of names"),
+                (None, Some(custom)) => {
+                    field.types.push(custom.base);
+                    field.custom.push(Some(custom.clone()));
+                }
+                (None, None) => self.fault(path, "type", format!("there is no type '{name}'")),
             }
         }
-        (types, matches!(written, Bson::Array(_)))
+        if field.custom.iter().all(Option::is_none) {
+            field.custom = Vec::new();
+        }
     }
 }
 

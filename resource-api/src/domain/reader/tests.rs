@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::query::{Direction, Filter};
 
+mod checks;
 mod datasource;
 
 fn read(file: &Value) -> Domain {
@@ -50,7 +51,7 @@ fn defaults_are_eves() {
     assert_eq!(resource.resource_methods, [Method::Get].into());
     assert_eq!(resource.item_methods, [Method::Get].into());
     assert_eq!(resource.datasource.source, "people");
-    assert_eq!(resource.datasource.filter, Filter::All);
+    assert_eq!(resource.datasource.filter.for_operator(), Filter::All);
     let shown: Vec<&str> = resource.datasource.projection.keys().map(String::as_str).collect();
     assert_eq!(shown, ["name", "_id", "_updated", "_created", "_etag"]);
     assert!(resource.datasource.projection.values().all(|shown| *shown));

@@ -13,7 +13,7 @@ use super::mapping::{Level, dependency_names};
 use super::membership::{absent, banned, unallowed};
 use super::place::Place;
 use super::{Mode, Run};
-use crate::domain::{DataRelation, Dependencies, Field, Rule, Schema, convert, python_text};
+use crate::domain::{CustomType, DataRelation, Dependencies, Field, FieldType, Rule, Schema, convert, python_text};
 
 /// Whether the rules after this one still count.
 pub enum Next {
@@ -237,9 +237,13 @@ impl Run<'_> {
 pub const READONLY: &str = "field is read-only";
 
 fn type_names(field: &Field) -> String {
-    let names: Vec<&str> = field.types.iter().map(|kind| kind.name()).collect();
+    let name = |(kind, custom): (FieldType, Option<&CustomType>)| match custom {
+        Some(custom) => custom.name.clone(),
+        None => kind.name().to_owned(),
+    };
+    let names: Vec<String> = field.narrowed_types().map(name).collect();
     match (field.type_list, names.as_slice()) {
-        (false, [name]) => (*name).to_owned(),
+        (false, [name]) => name.clone(),
         _ => format!("[{}]", names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")),
     }
 }

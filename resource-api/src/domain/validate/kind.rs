@@ -1,14 +1,29 @@
 //! Types (VAL-04, VAL-37).
 
+use std::cmp::Ordering;
+
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
 
+use super::compare::order;
 use super::geojson;
-use crate::domain::{Field, FieldType};
+use crate::domain::{CustomType, Field, FieldType, Rule};
 
 /// Whether a value has one of the field's types. `custom_geojson` is ALLOW_CUSTOM_FIELDS_IN_GEOJSON.
 pub fn has_type(field: &Field, value: &Bson, custom_geojson: bool) -> bool {
-    field.types.is_empty() || field.types.iter().any(|kind| is(*kind, value, custom_geojson))
+    let mut types = field.narrowed_types();
+    field.types.is_empty()
+        || types
+            .any(|(kind, custom)| is(kind, value, custom_geojson) && custom.is_none_or(|custom| admits(custom, value)))
+}
+
+fn admits(custom: &CustomType, value: &Bson) -> bool {
+    custom.rules.iter().all(|rule| match rule {
+        Rule::Min(least) => order(value, least) != Some(Ordering::Less),
+        Rule::Max(most) => order(value, most) != Some(Ordering::Greater),
+        Rule::Regex { compiled, .. } => value.as_str().is_none_or(|text| compiled.is_match(text)),
+        _ => true,
+    })
 }
 
 fn is(kind: FieldType, value: &Bson, custom: bool) -> bool {

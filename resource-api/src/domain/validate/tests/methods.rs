@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::{Circumstances, Mode, validate};
 use super::{Request, check, domain, outcome, post, start};
 
 /// VAL-42: what is stored counts as present; its own faults are reported once.
@@ -101,6 +102,73 @@ fn documents_are_brought_into_their_normal_form() {
     let made = post(json!({"u": {"default_setter": "uuid4"}, "o": {"default_setter": "objectid"}}), json!({})).unwrap();
     assert_eq!(made["u"].as_str().unwrap().len(), 36);
     assert_eq!(made["o"]["$oid"].as_str().unwrap().len(), 24);
+}
+
+/// VAL-31: a setter that has nothing to set is told; the rest of the document is judged as ever.
+#[test]
+fn a_default_that_can_not_be_set_is_an_issue() {
+    let schema = json!({"by": {"type": "string", "default_setter": "subject"}, "n": {"type": "integer"}});
+    let domain = domain(json!({"schema": schema}), json!({}));
+    let (resource, settings) = (domain.resource("r").unwrap(), &domain.settings);
+    let outcome = |document: bson::Document| {
+        let now = bson::DateTime::from_millis(0);
+        let circumstances = Circumstances { resource, settings, mode: Mode::Insert, subject: None, now };
+        outcome(&domain, validate(document, &circumstances), &[])
+    };
+    let told = "default value for 'by' cannot be set: the request has no subject";
+    assert_eq!(outcome(bson::doc! {}), Err(json!({"by": told})));
+    assert_eq!(outcome(bson::doc! {"n": "x"}), Err(json!({"by": told, "n": "must be of integer type"})));
+    assert_eq!(outcome(bson::doc! {"by": "me"}), Ok(json!({"by": "me"})));
+}
+
+/// VAL-32: handlers by name have an answer to every name, so that none can fail.
+#[test]
+fn every_name_can_be_handled() {
+    let long = "Ab".repeat(50_000);
+    for name in ["", " ", "Ä-Ö", "ǅ", "\u{1F3D4}", "a.b", "$x", "___", "0", "ﬀ", &long] {
+        for handler in ["lower", "upper", "snake_case"] {
+            let schema = json!({"d": {"type": "dict", "allow_unknown": {"rename_handler": ["lower", handler]}}});
+            let told = post(schema, json!({"d": {name: 1}}));
+            let told =
+                told.map(|fine| fine["d"].as_object().unwrap().len()).unwrap_or_else(|issues| panic!("{issues}"));
+            assert_eq!(told, 1, "{name} {handler}");
+        }
+    }
+}
+
+/// Contract 2.4: a type of the domain's own narrows a built-in one, and is called by its name.
+#[test]
+fn types_of_the_domain_narrow_built_in_ones() {
+    let domain = domain(
+        json!({"schema": {
+            "c": {"type": "colour", "maxlength": 9},
+            "l": {"type": "list", "schema": {"type": ["percent", "colour"]}},
+            "any": {"anyof_type": ["percent", "string"]},
+            "both": {"type": "percent", "anyof": [{"min": 50}, {"max": 10}]},
+        }}),
+        json!({"TYPES": {
+            "colour": {"type": "string", "regex": "#[0-9a-f]{6}"}, "percent": {"type": "integer", "min": 0, "max": 100},
+        }}),
+    );
+    let post = |document: serde_json::Value| outcome(&domain, start(&domain, document, &Request::Post), &[]);
+    let fine = json!({"c": "#00ff00", "l": [5, "#000000"], "any": "x", "both": 60});
+    assert_eq!(post(fine.clone()), Ok(fine));
+    // SER-02: as its base is converted.
+    assert_eq!(post(json!({"both": "7"})), Ok(json!({"both": 7})));
+    for (document, issues) in [
+        (json!({"c": "green"}), json!({"c": "must be of colour type"})),
+        (json!({"c": 5}), json!({"c": "must be of colour type"})),
+        (
+            json!({"l": [101, "x"]}),
+            json!({"l": {"0": "must be of ['percent', 'colour'] type", "1": "must be of ['percent', 'colour'] type"}}),
+        ),
+        (json!({"both": 101}), json!({"both": "must be of percent type"})),
+    ] {
+        assert_eq!(post(document.clone()), Err(issues), "{document}");
+    }
+    let told = post(json!({"any": -1})).unwrap_err();
+    assert_eq!(told["any"][1]["anyof definition 0"], "must be of percent type");
+    assert_eq!(post(json!({"both": 30})).unwrap_err()["both"][0], "no definitions validate");
 }
 
 /// PATCH-04, PATCH-05, PUT-02: what is absent.
