@@ -16,7 +16,7 @@ pub struct Arguments {
     /// One JSON or Extended JSON document a line, plain or gzipped; - is standard input. Interrupted, the same command goes on
     /// where it stopped
     file: PathBuf,
-    /// Store documents as they are, without validation; missing ids, dates and ETags are added, unique rules hold
+    /// Store documents as they are, without validation; missing ids, dates and ETags are added, unique indexes hold
     #[arg(long)]
     trust: bool,
     /// Import a file once more that is in already

@@ -41,25 +41,18 @@ impl Insertion<'_> {
             convert::document(value, self.resource, settings)
                 .map_err(|error| Issues::single("validation exception", &error.to_string()))
         };
-        let checked = self.settle(values.into_iter().map(convert).collect(), now).await?;
+        let checked = self.settle(values.into_iter().map(convert).collect(), now, Some(LONGEST)).await?;
         let complete = |settled: Settled| Settled { document: self.complete(settled.document, now), ..settled };
         Ok(checked.into_iter().map(|checked| checked.map(complete)).collect())
     }
 
-    /// Each document in its normal form, or what is wrong with it; what is wrong already stays so.
-    pub async fn validate(
+    /// Each document in its normal form, or what is wrong with it; what is wrong already stays so. `longest`: how long their
+    /// rules may take.
+    pub async fn settle(
         &self,
         documents: Vec<Result<Document, Issues>>,
         now: DateTime,
-    ) -> Result<Vec<Result<Document, Issues>>, ApiError> {
-        let settled = self.settle(documents, now).await?;
-        Ok(settled.into_iter().map(|settled| settled.map(|settled| settled.document)).collect())
-    }
-
-    async fn settle(
-        &self,
-        documents: Vec<Result<Document, Issues>>,
-        now: DateTime,
+        longest: Option<Duration>,
     ) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
         let circumstances = Circumstances {
             resource: self.resource,
@@ -73,7 +66,7 @@ impl Insertion<'_> {
         let start = Instant::now();
         for document in documents {
             // Patterns that backtrack are slow on long texts, and a bulk may have thousands of them.
-            if start.elapsed() > LONGEST {
+            if longest.is_some_and(|longest| start.elapsed() > longest) {
                 return Err(StoreError::Deadline.into());
             }
             match document {
@@ -149,6 +142,11 @@ impl Insertion<'_> {
             Some(issues) => Err(self.issues_of(about[index], issues, documents.len())),
             None => Err(ApiError::Duplicate(field)),
         }
+    }
+
+    /// The writes that fail unless these values are still free.
+    pub fn still_vacant(&self, vacancies: &[Vacancy]) -> Vec<Write> {
+        vacancies.iter().map(|vacancy| self.questions().still_vacant(vacancy)).collect()
     }
 
     fn issues_of(&self, number: usize, issues: Issues, documents: usize) -> ApiError {

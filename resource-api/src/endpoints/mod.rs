@@ -21,7 +21,7 @@ mod schemas;
 
 pub use idempotency::{IdempotencyError, InFlight};
 pub use insertion::Insertion;
-pub use rules::{late_duplicate, may_need_vacancies, values_at};
+pub use rules::{Settled, Vacancy, late_duplicate, may_need_vacancies, values_at};
 
 use std::borrow::Cow;
 

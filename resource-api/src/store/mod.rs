@@ -77,24 +77,31 @@ pub trait DocumentStore: Send + Sync {
     /// The next `limit` documents of a source by their ids, whatever the types of these, behind the one with the id `after`.
     async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError>;
 
-    /// Inserts documents into a source, each by itself, and leaves out what is taken; `also` makes further writes out of how
-    /// many were left out. All of it is one commit, or nothing is done because one of those writes was refused.
-    async fn insert_each(&self, source: &str, documents: Vec<Document>, also: Also) -> Result<Each, StoreError> {
+    /// Inserts documents into a source in their order, each by itself, and leaves out what is taken, be it by one of those
+    /// before it; `also` makes further writes out of what was left out. All of it is one commit, or nothing is done because
+    /// one of those writes was refused.
+    async fn insert_each(&self, source: &str, candidates: Vec<Candidate>, also: Also) -> Result<Each, StoreError> {
         let mut left_out: Vec<LeftOut> = Vec::new();
-        let documents = documents.iter().map(raw).collect::<Result<Vec<_>, _>>()?;
-        let mut waiting: Vec<(usize, Arc<RawDocumentBuf>)> = documents.into_iter().enumerate().collect();
+        let mut waiting = Vec::with_capacity(candidates.len());
+        for (index, Candidate { document, vacancies }) in candidates.into_iter().enumerate() {
+            waiting.push((index, vacancies, raw(&document)?));
+        }
         loop {
-            let insert = |(_, document): &(_, Arc<RawDocumentBuf>)| Write::Insert {
-                source: source.to_owned(),
-                document: Arc::clone(document),
-            };
-            let writes = waiting.iter().map(insert).chain(also(left_out.len())).collect();
+            let mut writes = Vec::with_capacity(waiting.len() + 1);
+            // By write, whose it is and which of his.
+            let mut about = Vec::with_capacity(waiting.len());
+            for (place, (_, vacancies, document)) in waiting.iter().enumerate() {
+                about.extend((0..vacancies.len()).map(|vacancy| (place, Some(vacancy))).chain([(place, None)]));
+                writes.extend(vacancies.iter().cloned());
+                writes.push(Write::Insert { source: source.to_owned(), document: Arc::clone(document) });
+            }
+            writes.extend(also(&left_out));
             match self.commit(writes).await? {
                 Outcome::Done(_) => return Ok(Each::Done(left_out)),
-                Outcome::Conflict { index, field } if index < waiting.len() => {
-                    let (index, document) = waiting.remove(index);
-                    let document = Arc::unwrap_or_clone(document);
-                    left_out.push(LeftOut { index, field, document });
+                Outcome::Conflict { index, field } if index < about.len() => {
+                    let (place, vacancy) = about[index];
+                    let (index, _, document) = waiting.remove(place);
+                    left_out.push(LeftOut { index, field, vacancy, document: Arc::unwrap_or_clone(document) });
                 }
                 refused => return Ok(Each::Refused(refused)),
             }
@@ -187,8 +194,16 @@ pub struct Guard {
     pub etag: Option<(String, String)>,
 }
 
-/// Writes that depend on how many documents were left out.
-pub type Also = Box<dyn Fn(usize) -> Vec<Write> + Send + Sync>;
+/// A document to insert by itself.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub document: Document,
+    /// [`Write::Vacant`]s, looked at before it.
+    pub vacancies: Vec<Write>,
+}
+
+/// Writes that depend on which documents were left out.
+pub type Also = Box<dyn Fn(&[LeftOut]) -> Vec<Write> + Send + Sync>;
 
 /// What became of documents inserted each by itself.
 #[must_use]
@@ -205,8 +220,10 @@ pub enum Each {
 pub struct LeftOut {
     /// Its place among the documents.
     pub index: usize,
-    /// The first path of the violated index, or `_id`.
+    /// The first path of the violated index, `_id`, or the path of the vacancy.
     pub field: String,
+    /// Which of its vacancies was taken, if one was.
+    pub vacancy: Option<usize>,
     pub document: RawDocumentBuf,
 }
 

@@ -1,7 +1,7 @@
 //! What an import left out, in a file: a line of JSON each, with number, reason and the line itself.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const BEGINNING: &str = "{\"line\":";
 pub struct ErrorFile {
     path: PathBuf,
     /// Made when there is something to tell.
-    file: Option<BufWriter<File>>,
+    file: Option<File>,
 }
 
 impl ErrorFile {
@@ -51,6 +51,7 @@ impl ErrorFile {
         Ok(Some(kept))
     }
 
+    /// What is added is on the disk when this returns: the store forgets it with the next batch.
     pub fn add(&mut self, refused: &[Refused]) -> Result<(), ImportError> {
         if refused.is_empty() {
             return Ok(());
@@ -67,10 +68,10 @@ impl ErrorFile {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
         let written = match &mut self.file {
-            Some(file) => file.write_all(bytes).and_then(|()| file.flush()),
-            None => File::create(&self.path).map(BufWriter::new).and_then(|mut file| {
+            Some(file) => file.write_all(bytes).and_then(|()| file.sync_data()),
+            None => File::create(&self.path).and_then(|mut file| {
                 file.write_all(bytes)?;
-                file.flush()?;
+                file.sync_data()?;
                 self.file = Some(file);
                 Ok(())
             }),

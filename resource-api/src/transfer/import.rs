@@ -18,6 +18,7 @@ use super::record::Record;
 use crate::app::App;
 use crate::domain::Resource;
 use crate::error::ApiError;
+use crate::store::Outcome;
 
 /// Lines in one commit, and bytes of them.
 const BATCH: usize = 5000;
@@ -28,6 +29,8 @@ const AHEAD: usize = 2;
 const GAP: Duration = Duration::from_millis(2);
 /// Refused lines that are told on the spot; all are in the error file.
 const FIRST: usize = 10;
+/// Bytes of a reason; a longer one is cut.
+const REASON: usize = 64 << 10;
 
 /// How documents go in.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +68,12 @@ pub struct Refused {
 
 impl Refused {
     pub(super) fn new(line: u64, text: Vec<u8>, reason: impl Into<Value>) -> Self {
-        Self { line, reason: reason.into(), text }
+        let mut refused = Self { line, reason: reason.into(), text };
+        let told = refused.told();
+        if told.len() > REASON {
+            refused.reason = Value::String(format!("{}…", &told[..told.floor_char_boundary(REASON)]));
+        }
+        refused
     }
 
     /// The reason in one line.
@@ -138,7 +146,9 @@ pub async fn import_file(
         None if standard_input => PathBuf::from("import.errors.ndjson"),
         None => PathBuf::from(format!("{}.errors.ndjson", file.display())),
     };
-    let mut errors = ErrorFile::open(errors, record.line)?;
+    let untold = untold(&record, file).map_err(at(file))?;
+    let mut errors = ErrorFile::open(errors, untold.first().map_or(record.line, |first| first.line - 1))?;
+    errors.add(&untold)?;
     if !standard_input && result.resumed_behind.is_none() {
         record.store(app.documents.as_ref()).await?;
     }
@@ -159,6 +169,12 @@ pub async fn import_file(
         result.refused.extend(refused.into_iter().take(FIRST.saturating_sub(result.refused.len())));
         progress.advance(position, record.inserted);
         tokio::time::sleep(GAP).await;
+    }
+    if !standard_input && !record.untold.is_empty() {
+        record.untold.clear();
+        let Outcome::Done(_) = app.documents.commit(vec![record.behind(record.line)]).await? else {
+            return Err(ImportError::Running);
+        };
     }
     (result.inserted, result.left_out) = (record.inserted, record.refused);
     result.errors = errors.close();
@@ -196,12 +212,32 @@ pub async fn import(
 /// The earlier import of a file to go on with, if there is anything to go on with.
 fn taken_up(earlier: Record, new: &Record) -> Result<Option<Record>, ImportError> {
     match (earlier.finished, earlier.is_of_the_same_file(new)) {
+        (true, true) if !earlier.untold.is_empty() => Ok(Some(earlier)),
         (true, true) => Err(ImportError::Done { inserted: earlier.inserted, refused: earlier.refused }),
         (true, false) => Ok(None),
         (false, _) if earlier.line == 0 => Ok(None),
         (false, true) => Ok(Some(earlier)),
         (false, false) => Err(ImportError::Changed { line: earlier.line }),
     }
+}
+
+/// What the error file may lack of the last batch that is in; the lines themselves are read once more.
+fn untold(record: &Record, file: &Path) -> io::Result<Vec<Refused>> {
+    let mut untold = Vec::with_capacity(record.untold.len());
+    let mut waiting = record.untold.iter().peekable();
+    if waiting.peek().is_none() {
+        return Ok(untold);
+    }
+    let mut lines = Lines::open(file)?;
+    while let Some((number, reason)) = waiting.peek()
+        && let Some(line) = lines.next()?
+    {
+        if line.number == *number {
+            untold.push(Refused::new(line.number, line.text.unwrap_or_default(), reason.clone()));
+            waiting.next();
+        }
+    }
+    Ok(untold)
 }
 
 fn find(app: &App, resource: &str) -> Result<Arc<Resource>, ImportError> {

@@ -15,12 +15,12 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::domain::validate::Issues;
 use crate::domain::{Resource, Settings, convert};
-use crate::endpoints::{Insertion, late_duplicate};
+use crate::endpoints::{Insertion, Settled, Vacancy, late_duplicate};
 use crate::error::ApiError;
 use crate::etag::etag;
 use crate::query::Filter;
 use crate::representation::json::JsonStyle;
-use crate::store::{Each, LeftOut};
+use crate::store::{Candidate, Each, LeftOut};
 
 /// Lines that were looked at.
 pub struct Parsed {
@@ -51,6 +51,13 @@ struct Brought {
     updated: Option<Bson>,
     /// With the document it was the ETag of.
     etag: Option<(Bson, Document)>,
+}
+
+/// Where a document comes from.
+struct Origin {
+    line: u64,
+    text: Vec<u8>,
+    vacancies: Vec<Vacancy>,
 }
 
 pub enum Failure {
@@ -200,57 +207,47 @@ impl Importer {
         resumed: bool,
     ) -> Result<(Record, Vec<Refused>), Failure> {
         let Parsed { documents, mut refused, last, finished, .. } = batch;
-        let (documents, mut origins) = self.checked(app, documents, &mut refused).await?;
-        let count = documents.len() as u64;
-        let early = refused.len() as u64;
-        let (before, expected) = (before.clone(), before.line);
-        let after = move |left: usize| {
-            let left = left as u64;
-            let mut after = before.clone();
-            (after.line, after.finished) = (last, finished);
-            (after.inserted, after.refused) = (before.inserted + count - left, before.refused + early + left);
-            after
-        };
+        let (candidates, origins) = self.checked(app, documents, &mut refused).await?;
+        let early = refused.iter().map(|refused| (refused.line, refused.reason.clone())).collect();
+        let account =
+            Arc::new(Account { importer: self.clone(), before: before.clone(), origins, early, last, finished });
         let also = {
-            let after = after.clone();
-            Box::new(move |left: usize| if recorded { vec![after(left).behind(expected)] } else { Vec::new() })
+            let account = Arc::clone(&account);
+            let record = move |left: &[LeftOut]| account.after(left).behind(account.before.line);
+            Box::new(move |left: &[LeftOut]| if recorded { vec![record(left)] } else { Vec::new() })
         };
         let source = &self.resource.datasource.source;
-        let left = match app.documents.insert_each(source, documents, also).await? {
+        let left = match app.documents.insert_each(source, candidates, also).await? {
             Each::Done(left) => left,
             Each::Refused(_) => return Err(Failure::Running),
         };
-        let mut record = after(left.len());
-        for LeftOut { index, field, document } in left {
-            let Some((line, text)) = origins.get_mut(index) else { continue };
-            if resumed && field == "_id" && self.is_stored(app, &document).await? {
+        let mut record = account.after(&left);
+        for left in left {
+            let Some(late) = account.refused(&left) else { continue };
+            if resumed && left.field == "_id" && self.is_stored(app, &left.document).await? {
                 // A store without transactions had kept it of the batch that was interrupted.
                 (record.inserted, record.refused) = (record.inserted + 1, record.refused - 1);
+                record.untold.retain(|(line, _)| *line != late.line);
                 continue;
             }
-            let issues = late_duplicate(&self.resource, &field, &Document::try_from(document).unwrap_or_default());
-            let reason = match issues {
-                Some(issues) => self.told(&issues),
-                None => Value::String(ApiError::Duplicate(field).to_string()),
-            };
-            refused.push(Refused::new(*line, std::mem::take(text), reason));
+            refused.push(late);
         }
         refused.sort_by_key(|refused| refused.line);
         Ok((record, refused))
     }
 
-    /// The documents as they are to be stored, and each one's line.
+    /// The documents as they are to be stored, and where each comes from.
     async fn checked(
         &self,
         app: &App,
         documents: Vec<Incoming>,
         refused: &mut Vec<Refused>,
-    ) -> Result<(Vec<Document>, Vec<(u64, Vec<u8>)>), ApiError> {
+    ) -> Result<(Vec<Candidate>, Vec<Origin>), ApiError> {
         if self.trust {
-            return Ok(documents
-                .into_iter()
-                .map(|incoming| (incoming.document, (incoming.line, incoming.text)))
-                .unzip());
+            let trusted = |Incoming { line, text, document, .. }| {
+                (Candidate { document, vacancies: Vec::new() }, Origin { line, text, vacancies: Vec::new() })
+            };
+            return Ok(documents.into_iter().map(trusted).unzip());
         }
         let mut about = Vec::with_capacity(documents.len());
         let mut values = Vec::with_capacity(documents.len());
@@ -260,13 +257,14 @@ impl Importer {
         }
         let caller = Caller::default();
         let insertion = Insertion { app, resource: &self.resource, caller: &caller, forced: Document::new() };
-        let checked = insertion.validate(values, self.record.started).await?;
+        let checked = insertion.settle(values, self.record.started, None).await?;
         let mut good = (Vec::with_capacity(about.len()), Vec::with_capacity(about.len()));
         for (checked, (line, text, brought)) in checked.into_iter().zip(about) {
             match checked {
-                Ok(document) => {
-                    good.0.push(self.complete(document, brought, line));
-                    good.1.push((line, text));
+                Ok(Settled { document, vacancies }) => {
+                    let document = self.complete(document, brought, line);
+                    good.0.push(Candidate { document, vacancies: insertion.still_vacant(&vacancies) });
+                    good.1.push(Origin { line, text, vacancies });
                 }
                 Err(issues) => refused.push(Refused::new(line, text, self.told(&issues))),
             }
@@ -286,5 +284,47 @@ impl Importer {
         let style = JsonStyle { dates: &self.settings.date_format };
         style.write_document(&issues.to_document(self.settings.validation_error_as_list), &mut text);
         serde_json::from_slice(&text).unwrap_or(Value::Null)
+    }
+}
+
+/// What is to be said of a batch when it is stored.
+struct Account {
+    importer: Importer,
+    before: Record,
+    /// Of each document that was to be stored.
+    origins: Vec<Origin>,
+    /// Lines that were refused before, with the reasons.
+    early: Vec<(u64, Value)>,
+    last: u64,
+    finished: bool,
+}
+
+impl Account {
+    /// The record, where these documents were left out.
+    fn after(&self, left: &[LeftOut]) -> Record {
+        let mut after = self.before.clone();
+        (after.line, after.finished) = (self.last, self.finished);
+        after.inserted += (self.origins.len() - left.len()) as u64;
+        after.refused += (self.early.len() + left.len()) as u64;
+        let late = left.iter().filter_map(|left| self.refused(left)).map(|refused| (refused.line, refused.reason));
+        after.untold = self.early.iter().cloned().chain(late).collect();
+        after.untold.sort_by_key(|(line, _)| *line);
+        after
+    }
+
+    fn refused(&self, left: &LeftOut) -> Option<Refused> {
+        let origin = self.origins.get(left.index)?;
+        let issues = match left.vacancy {
+            Some(vacancy) => origin.vacancies.get(vacancy).map(Vacancy::issues),
+            None => {
+                let document = Document::try_from(left.document.as_ref()).unwrap_or_default();
+                late_duplicate(&self.importer.resource, &left.field, &document)
+            }
+        };
+        let reason = match issues {
+            Some(issues) => self.importer.told(&issues),
+            None => Value::String(ApiError::Duplicate(left.field.clone()).to_string()),
+        };
+        Some(Refused::new(origin.line, origin.text.clone(), reason))
     }
 }

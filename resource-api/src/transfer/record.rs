@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bson::oid::ObjectId;
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawArrayBuf, RawDocumentBuf};
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, DateTime, Document, rawdoc};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::clock;
 use shared::random::random_bytes;
@@ -34,6 +35,8 @@ pub struct Record {
     pub line: u64,
     pub inserted: u64,
     pub refused: u64,
+    /// Lines of the last batch that were left out, with the reasons: a kill may have come before the error file had them.
+    pub untold: Vec<(u64, Value)>,
     pub finished: bool,
 }
 
@@ -61,6 +64,7 @@ impl Record {
             line: 0,
             inserted: 0,
             refused: 0,
+            untold: Vec::new(),
             finished: false,
         }
     }
@@ -119,6 +123,10 @@ impl Record {
 
     fn to_document(&self) -> RawDocumentBuf {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut untold = RawArrayBuf::new();
+        for (line, reason) in &self.untold {
+            untold.push(rawdoc! { "line": number(*line), "reason": reason.to_string() });
+        }
         rawdoc! {
             "_id": self.id.as_str(),
             "resource": self.resource.as_str(),
@@ -130,12 +138,17 @@ impl Record {
             "line": number(self.line),
             "inserted": number(self.inserted),
             "refused": number(self.refused),
+            "untold": untold,
             "finished": self.finished,
         }
     }
 
     fn read(document: &Document) -> Option<Self> {
         let number = |name| u64::try_from(document.get_i64(name).ok()?).ok();
+        let untold = match document.get_array("untold") {
+            Ok(untold) => untold.iter().map(refusal).collect::<Option<_>>()?,
+            Err(_) => Vec::new(),
+        };
         Some(Self {
             id: document.get_str("_id").ok()?.to_owned(),
             resource: document.get_str("resource").ok()?.to_owned(),
@@ -146,9 +159,16 @@ impl Record {
             line: number("line")?,
             inserted: number("inserted")?,
             refused: number("refused")?,
+            untold,
             finished: document.get_bool("finished").ok()?,
         })
     }
+}
+
+fn refusal(document: &Bson) -> Option<(u64, Value)> {
+    let document = document.as_document()?;
+    let line = u64::try_from(document.get_i64("line").ok()?).ok()?;
+    Some((line, serde_json::from_str(document.get_str("reason").ok()?).ok()?))
 }
 
 #[cfg(test)]
@@ -161,6 +181,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut record = Record::new("people", file.path()).unwrap();
         (record.line, record.inserted, record.refused) = (7, 5, 2);
+        record.untold = vec![(3, "it is no document".into()), (6, serde_json::json!({ "name": ["\u{0}\"", 1] }))];
         assert_eq!(Record::read(&Document::try_from(record.to_document()).unwrap()).unwrap(), record);
         assert_eq!(Record::read(&bson::doc! { "_id": "x" }), None);
     }

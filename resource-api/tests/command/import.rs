@@ -159,6 +159,70 @@ async fn an_import_killed_again_and_again_goes_on_where_it_stopped() {
     assert_eq!(errors.iter().map(|error| error["line"].clone()).collect::<Vec<_>>(), expected);
 }
 
+/// What was stored without a word in the error file is told by the next run, be it that nothing else is left to do.
+#[actix_rt::test]
+async fn refusals_that_the_error_file_missed_are_told_when_the_import_goes_on() {
+    for (lines, wrong) in [(20, vec![3, 7, 20]), (12_000, vec![2, 4999, 5001, 12_000])] {
+        let place = Place::new(people());
+        let line = |line: u64| match wrong.iter().position(|wrong| *wrong == line) {
+            // Known before the commit, and in it only.
+            Some(0) => "no json\n".to_owned(),
+            Some(_) => "{\"name\": \"again\", \"number\": 1}\n".to_owned(),
+            None => format!("{{\"name\": \"n\", \"number\": {line}}}\n"),
+        };
+        let file = place.write("some.ndjson", &(1..=lines).map(line).collect::<String>());
+        // The documents are in before the file's folder turns out to be missing.
+        let errors = place.path("missing/errors");
+        place.run(&["import", "people", &file, "--errors", &errors]).is(1).says("missing/errors: No such file");
+        assert!(!place.stored("people").await.is_empty());
+        place.run(&["import", "people", &file]).is(1).says(&format!(
+            "{} documents inserted, {} left out",
+            lines - wrong.len() as u64,
+            wrong.len()
+        ));
+        let errors = values(&place.read("some.ndjson.errors.ndjson"));
+        assert_eq!(errors.iter().map(|error| error["line"].as_u64().unwrap()).collect::<Vec<_>>(), wrong);
+        assert_eq!(errors[0]["text"], "no json");
+        for error in &errors[1..] {
+            assert_eq!(error["reason"], json!({ "number": "value '1' is not unique" }));
+            assert_eq!(error["text"], "{\"name\": \"again\", \"number\": 1}");
+        }
+        place.run(&["import", "people", &file]).is(1).says("this file is in already");
+        assert_eq!(values(&place.read("some.ndjson.errors.ndjson")).len(), wrong.len());
+    }
+}
+
+/// VAL-27, VAL-43: of lines of one import, too, whatever is unique: lists as a whole, what alternatives or other rules hold.
+#[actix_rt::test]
+async fn duplicates_within_one_import_are_refused_where_no_index_keeps_them_apart() {
+    let place = Place::new(json!({ "DOMAIN": { "things": { "schema": {
+        "tags": { "type": "list", "unique": true },
+        "code": { "anyof": [{ "type": "string", "unique": true }, { "type": "integer" }] },
+        "rest": { "type": "string", "unique": true, "nullable": true },
+    } } } }));
+    let lines = [
+        r#"{"tags": ["a", "b"]}"#,
+        r#"{"tags": ["b", "a"]}"#,
+        r#"{"tags": ["a", "b"]}"#,
+        r#"{"tags": [1], "code": "x"}"#,
+        r#"{"tags": [2], "code": "x"}"#,
+        r#"{"tags": [3], "code": 1}"#,
+        r#"{"tags": [4], "code": 1}"#,
+        r#"{"tags": [5], "rest": "r"}"#,
+        r#"{"tags": [6], "rest": "r"}"#,
+        // The line whose list this would repeat was left out.
+        r#"{"tags": [2]}"#,
+    ];
+    let file = place.write("things.ndjson", &lines.join("\n"));
+    place.run(&["import", "things", &file]).is(1).says("7 documents inserted, 3 left out");
+    let errors = values(&place.read("things.ndjson.errors.ndjson"));
+    let told: Vec<_> = errors.iter().map(|error| (error["line"].as_u64().unwrap(), error["reason"].clone())).collect();
+    assert_eq!(told[0], (3, json!({ "tags": "value '['a', 'b']' is not unique" })));
+    assert_eq!(told[1], (5, json!({ "code": "value 'x' is not unique" })));
+    assert_eq!(told[2], (9, json!({ "rest": "value 'r' is not unique" })));
+    assert_eq!(told.len(), 3);
+}
+
 /// The longest a write of the service may wait is a commit or two of the import.
 #[actix_rt::test]
 async fn a_service_goes_on_writing_while_an_import_runs() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod finding;
+mod inserting;
 mod random;
 mod writing;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document};
 
-pub(super) use self::{finding::*, random::*, writing::*};
+pub(super) use self::{finding::*, inserting::*, random::*, writing::*};
 use super::{DocumentStore, Guard, Outcome, Write};
 use crate::domain::{Domain, Format, Index, IndexDirection, parse};
 use crate::query::{Direction, Filter, Find, Sort};
@@ -40,6 +41,8 @@ macro_rules! document_store_conformance {
                 a_partial_unique_rule_counts_only_the_documents_of_its_filter,
                 a_vacancy_that_is_taken_is_a_conflict,
                 exactly_one_of_sixty_four_parallel_batches_finds_a_vacancy,
+                of_documents_inserted_each_by_itself_what_is_taken_is_left_out,
+                a_refused_further_write_undoes_documents_inserted_each_by_itself,
                 a_document_of_sixteen_megabytes_is_kept,
                 a_source_may_have_any_name,
                 a_source_nobody_wrote_to_is_empty,

@@ -2,35 +2,65 @@
 
 use std::sync::Arc;
 
-use bson::Document;
 use rusqlite::Connection;
 use shared::store::StoreError;
 
-use super::catalogue::Source;
-use super::write::{Growth, NewDocument, Table, Undone, id_of, mark, raw};
-use crate::store::LeftOut;
+use super::catalogue::{Catalogue, Source};
+use super::write::{Growth, NewDocument, Prepared, Table, Undone, apply, id_of, mark, raw};
+use crate::store::{Candidate, LeftOut, Outcome};
 
-/// A document to insert, and the key of its id.
-pub(super) fn new_document(source: &Arc<Source>, document: &Document) -> Result<(Vec<u8>, NewDocument), StoreError> {
-    let document = raw(document)?;
-    Ok((id_of(&document)?, NewDocument::new(Arc::clone(source), Arc::new(document))?))
+/// A document to insert.
+pub(super) struct New {
+    /// The key of its id.
+    id: Vec<u8>,
+    document: NewDocument,
+    vacancies: Vec<Prepared>,
+}
+
+impl New {
+    pub(super) fn prepared(catalogue: &Catalogue, source: &Arc<Source>, candidate: Candidate) -> Result<Self, StoreError> {
+        let Candidate { document, vacancies } = candidate;
+        let document = raw(&document)?;
+        let vacancies = vacancies.into_iter().map(|vacancy| Prepared::new(catalogue, vacancy));
+        Ok(Self {
+            id: id_of(&document)?,
+            document: NewDocument::new(Arc::clone(source), Arc::new(document))?,
+            vacancies: vacancies.collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// Inserts what is not taken, each document by itself.
 pub(super) fn insert_each(
     connection: &Connection,
+    catalogue: &Catalogue,
     source: &Arc<Source>,
-    documents: Vec<(Vec<u8>, NewDocument)>,
+    candidates: Vec<New>,
 ) -> Result<Vec<LeftOut>, Undone> {
     let table = Table { connection, source, index: 0 };
     let mut left_out = Vec::new();
     let mut later = Later::new(source);
     let mut inserted = 0;
-    for (index, (id, new)) in documents.into_iter().enumerate() {
-        let new = new.for_source(source)?;
+    for (index, New { id, document, vacancies }) in candidates.into_iter().enumerate() {
+        let new = document.for_source(source)?;
+        if !vacancies.is_empty() {
+            // A look must find all that came before.
+            later.write(connection)?;
+            match apply(connection, catalogue, vacancies) {
+                Ok(_) => {}
+                Err(Undone::Refused(Outcome::Conflict { index: vacancy, field })) => {
+                    let document = Arc::unwrap_or_clone(new.body);
+                    left_out.push(LeftOut { index, field, vacancy: Some(vacancy), document });
+                    continue;
+                }
+                Err(undone) => return Err(undone),
+            }
+        }
         match table.insert_unless_taken(&id, &new, &mut later)? {
             None => inserted += 1,
-            Some(field) => left_out.push(LeftOut { index, field, document: Arc::unwrap_or_clone(new.body) }),
+            Some(field) => {
+                left_out.push(LeftOut { index, field, vacancy: None, document: Arc::unwrap_or_clone(new.body) })
+            }
         }
     }
     later.write(connection)?;
@@ -55,11 +85,11 @@ impl<'s> Later<'s> {
         Self { source, keys: source.indexes.iter().map(|_| Vec::new()).collect() }
     }
 
-    fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        for (index, mut keys) in self.source.indexes.iter().zip(self.keys) {
+    fn write(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        for (index, keys) in self.source.indexes.iter().zip(&mut self.keys) {
             keys.sort_unstable();
             let mut insert = connection.prepare_cached(&index.insert)?;
-            for (key, id, row) in &keys {
+            for (key, id, row) in keys.drain(..) {
                 insert.execute((key, id, row))?;
             }
         }

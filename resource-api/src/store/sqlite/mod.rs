@@ -27,8 +27,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bson::Bson;
 use bson::raw::{RawDocument, RawDocumentBuf};
-use bson::{Bson, Document};
 use rusqlite::Connection;
 use shared::metrics::Metrics;
 use shared::store::{Sqlite, StoreError};
@@ -36,8 +36,9 @@ use shared::store::{Sqlite, StoreError};
 use self::catalogue::{Catalogue, Definition, IndexTable, MIGRATIONS, Source};
 use self::find::Allowance;
 use self::halt::Halt;
+use self::insert_each::New;
 use self::write::{Prepared, Undone};
-use super::{Also, DocumentStore, Each, Found, Outcome, Write};
+use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, Write};
 use crate::domain::{Domain, Index};
 use crate::query::{Filter, Find};
 
@@ -176,8 +177,8 @@ impl DocumentStore for SqliteDocuments {
             .await
     }
 
-    async fn insert_each(&self, source: &str, documents: Vec<Document>, also: Also) -> Result<Each, StoreError> {
-        for name in std::iter::once(source).chain(also(0).iter().map(Write::source)) {
+    async fn insert_each(&self, source: &str, candidates: Vec<Candidate>, also: Also) -> Result<Each, StoreError> {
+        for name in std::iter::once(source).chain(also(&[]).iter().map(Write::source)) {
             if self.catalogue.get(name).is_none() {
                 self.ensure(name).await?;
             }
@@ -185,14 +186,12 @@ impl DocumentStore for SqliteDocuments {
         let name = source.to_owned();
         let find = move |catalogue: &Catalogue| catalogue.get(&name).ok_or_else(|| write::unknown(&name));
         let source = find(&self.catalogue)?;
-        let documents: Vec<_> = documents
-            .iter()
-            .map(|document| insert_each::new_document(&source, document))
-            .collect::<Result<_, StoreError>>()?;
+        let new = |candidate| New::prepared(&self.catalogue, &source, candidate);
+        let candidates: Vec<_> = candidates.into_iter().map(new).collect::<Result<_, StoreError>>()?;
         let catalogue = Arc::clone(&self.catalogue);
         let done = self.sqlite.write(move |connection| {
-            let left_out = insert_each::insert_each(connection, &find(&catalogue)?, documents)?;
-            let further = also(left_out.len()).into_iter().map(|write| Prepared::new(&catalogue, write));
+            let left_out = insert_each::insert_each(connection, &catalogue, &find(&catalogue)?, candidates)?;
+            let further = also(&left_out).into_iter().map(|write| Prepared::new(&catalogue, write));
             write::apply(connection, &catalogue, further.collect::<Result<_, _>>()?)?;
             Ok(left_out)
         });
