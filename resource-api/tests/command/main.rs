@@ -7,5 +7,6 @@ mod backup;
 mod check;
 mod eve_settings;
 mod export;
+mod guide;
 mod import;
 mod settings_file;

@@ -34,6 +34,12 @@ impl Report {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Every setting that was looked for, with the words before it.
+    pub static ASKED: RefCell<BTreeSet<String>> = RefCell::default();
+}
+
 /// Settings of one level; readers take the default to use when the key is absent or wrong.
 pub struct Section<'a> {
     pub resource: Option<&'a str>,
@@ -52,6 +58,8 @@ impl<'a> Section<'a> {
     /// The raw value; null is a value here.
     pub fn get(&self, key: &'static str) -> Option<&'a Bson> {
         self.seen.borrow_mut().insert(key);
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.insert(format!("{}{key}", self.prefix)));
         self.document.get(key)
     }
 

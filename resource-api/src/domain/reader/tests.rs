@@ -12,6 +12,7 @@ use crate::query::{Direction, Filter};
 
 mod checks;
 mod datasource;
+mod guide;
 
 fn read(file: &Value) -> Domain {
     parse(Format::Json, &file.to_string()).unwrap()

@@ -18,7 +18,11 @@ pub(super) struct New {
 }
 
 impl New {
-    pub(super) fn prepared(catalogue: &Catalogue, source: &Arc<Source>, candidate: Candidate) -> Result<Self, StoreError> {
+    pub(super) fn prepared(
+        catalogue: &Catalogue,
+        source: &Arc<Source>,
+        candidate: Candidate,
+    ) -> Result<Self, StoreError> {
         let Candidate { document, vacancies } = candidate;
         let document = raw(&document)?;
         let vacancies = vacancies.into_iter().map(|vacancy| Prepared::new(catalogue, vacancy));
