@@ -162,7 +162,10 @@ pub async fn unknown_scopes(app: &App, scopes: &Scopes) -> Result<Option<Metadat
     let unknown: Vec<&str> = scopes.iter().filter(|name| registry.get(name).is_none()).collect();
     Ok((!unknown.is_empty()).then(|| MetadataFault {
         field: "scope",
-        message: format!("{} is not declared; declare scopes in a file and run `apply`", unknown.join(", ")),
+        message: format!(
+            "{} is not known here: declare it by `scope set`, in the console, or in a file for `apply`",
+            unknown.join(", ")
+        ),
     }))
 }
 

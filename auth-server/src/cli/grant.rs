@@ -23,8 +23,8 @@ pub enum GrantCommand {
     },
     /// Revoke one grant with all its tokens, or all of a person, of a client, or of both together
     Revoke {
-        /// The grant's id, as `grant list` shows it
-        #[arg(value_name = "GRANT", conflicts_with_all = ["user", "client"], required_unless_present_any = ["user", "client"])]
+        /// The grant's id, as `grant list` shows it; otherwise --user, --client, or both
+        #[arg(value_name = "GRANT", conflicts_with_all = ["user", "client"])]
         id: Option<GrantId>,
         #[command(flatten)]
         whose: Whose,
@@ -63,6 +63,11 @@ impl GrantCommand {
                 line("revoked one grant with all its tokens")
             }
             Self::Revoke { id: None, whose } => {
+                if whose.is_nobodys() {
+                    return Err(Failure::usage(
+                        "say which: a grant's id (`grant list` shows it), --user, --client, or both",
+                    ));
+                }
                 let found = whose.find(&app).await?;
                 let grants = found.grants(&app).await?.len();
                 let mut event = Event::new(EventKind::GrantsRevoked).by(&Author::command_line());
@@ -82,6 +87,10 @@ impl GrantCommand {
 }
 
 impl Whose {
+    fn is_nobodys(&self) -> bool {
+        self.user.is_none() && self.client.is_none()
+    }
+
     async fn find(&self, app: &App) -> Result<Found, Failure> {
         let user = match &self.user {
             Some(name) => Some(Who::named(name).find(app).await?.id),
@@ -91,7 +100,7 @@ impl Whose {
             Some(id) => Some(Which::of(id).find(app).await?.id),
             None => None,
         };
-        if user.is_none() && client.is_none() {
+        if self.is_nobodys() {
             return Err(Failure::usage("say whose: --user, --client, or both"));
         }
         Ok(Found { user, client })

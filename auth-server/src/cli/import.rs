@@ -14,10 +14,10 @@ use super::output::{self, Failure, line};
 use crate::import::{self, JsonLines, Options, Report};
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = true, args = ["users", "clients"])]
+#[group(skip)]
 pub struct ImportArguments {
     /// The collection `users`, as mongoexport writes it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present = "clients")]
     users: Option<PathBuf>,
     /// The collection `clients`, as mongoexport writes it
     #[arg(long, value_name = "FILE")]

@@ -31,7 +31,7 @@ const AT_ONCE: usize = 64;
 pub enum ImportError {
     #[error("{place}: {source}")]
     File { place: String, source: std::io::Error },
-    #[error("scope: {0} is not declared; see `scope set`")]
+    #[error("scope: {0} is not known here: declare it by `scope set`")]
     UnknownScope(String),
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -29,7 +29,11 @@ async fn grants_are_listed_and_revoked_by_command() {
     assert!(!api.finds_active(&first.access).await && !api.finds_active(&second.access).await);
     shop.refresh(&second.refresh).await.refused("invalid_grant");
     assert_eq!(run(&config, &["grant", "list"], "").status.code(), Some(2));
-    assert_eq!(run(&config, &["grant", "revoke"], "").status.code(), Some(2));
+    let nothing = run(&config, &["grant", "revoke"], "");
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(
+        String::from_utf8(nothing.stderr).unwrap().contains("a grant's id (`grant list` shows it), --user, --client")
+    );
     assert_eq!(run(&config, &["grant", "revoke", "x"], "").status.code(), Some(2));
     let log = succeeds(&run(&config, &["audit", "export", "--who", "command_line"], ""));
     let kinds: Vec<_> = log.lines().map(|line| json(line)["kind"].as_str().unwrap().to_owned()).collect();

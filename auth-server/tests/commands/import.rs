@@ -116,7 +116,9 @@ async fn what_is_skipped_is_told_with_its_reason() {
     let good = server.app.users.find("u_5f0000000000000000000001").await.unwrap().unwrap();
     assert_eq!((good.roles.as_slice(), good.created_at), (&["editor".to_owned()][..], 0x5f00_0000));
     assert!(fails(&run(&server.config_file(), &["import-sentinel", "--users", "/nowhere"], "")).contains("/nowhere"));
-    assert_eq!(run(&server.config_file(), &["import-sentinel"], "").status.code(), Some(2));
+    for nothing in [&["import-sentinel"][..], &["import-sentinel", "--dry-run"]] {
+        assert_eq!(run(&server.config_file(), nothing, "").status.code(), Some(2), "{nothing:?}");
+    }
 }
 
 /// B-022: an imported secret that a Basic header must form-encode is right in both forms, and in the body; a stranger's is not.

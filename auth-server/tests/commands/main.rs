@@ -9,6 +9,7 @@ mod backups;
 mod clients;
 mod docs;
 mod grants;
+mod guide;
 mod import;
 mod keys;
 mod server;
