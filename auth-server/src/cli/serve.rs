@@ -17,7 +17,12 @@ pub async fn serve(context: &Context) -> Result<(), Failure> {
     let app = prepare(config).await?;
     // On the terminal alone: a log is kept, and read by others.
     if let Some(link) = setup::new_link(&app).await? {
-        line(setup::announcement(&link))?;
+        // Whoever read the output may have gone: the server stays for everybody else.
+        if line(setup::announcement(&link)).is_err() {
+            log::warn!(
+                "the link for the first admin could not be printed; `user create NAME --role admin` makes one, too"
+            );
+        }
     }
     let server = crate::serve(app, listener)?;
     stop.received().await;
