@@ -1,6 +1,8 @@
 //! The whole path in a real Chromium, the client app and the auth-server on two host names.
 #![allow(clippy::unwrap_used)]
 
+#[path = "browser/console.rs"]
+mod console;
 #[path = "browser/guessing.rs"]
 mod guessing;
 #[path = "browser/people.rs"]
@@ -107,30 +109,5 @@ async fn consent_is_denied_then_given_and_the_token_dies_with_the_sign_out() {
         assert!(Instant::now() < end, "the token still opens the API");
         actix_rt::time::sleep(Duration::from_millis(100)).await;
     }
-    browser.no_complaints().await;
-}
-
-/// H-001, H-005: the console asks for sign-in and the admin role; a client made there is shown its secret once.
-#[actix_rt::test]
-async fn an_admin_creates_a_client_in_the_console_and_others_are_kept_out() {
-    let running = Running::start("").await;
-    let console = format!("{}/oauth/management", running.stack.addresses.auth);
-    let visitor = Browser::start().await;
-    visitor.open(&console).await;
-    sign_in(&visitor, &running, "demo").await;
-    visitor.sees("This page is for administrators").await;
-
-    let browser = Browser::start().await;
-    browser.open(&console).await;
-    sign_in(&browser, &running, "admin").await;
-    browser.sees("Overview").await;
-    browser.press("Clients").await;
-    browser.sees("Command line").await;
-    browser.press("Create client").await;
-    browser.fill("[name=client_name]", "Shop").await;
-    browser.fill("[name=redirect_uris]", "https://shop.example/callback").await;
-    browser.press("Create client").await;
-    browser.sees("Shop").await;
-    browser.find(".secret").await;
     browser.no_complaints().await;
 }

@@ -197,9 +197,19 @@ async fn no_page_scrolls_sideways_at_four_hundred_percent() {
             "/logout",
             "/management",
             "/management/users",
+            "/management/users/new",
             "/management/clients",
             "/management/clients/new",
+            "/management/clients/c_app",
+            "/management/clients/c_app/edit",
+            "/management/clients/c_app/rotate-secret",
+            "/management/clients/c_app/delete",
+            "/management/roles",
             "/management/scopes",
+            "/management/scopes/new",
+            "/management/scopes/edit?name=cities:read",
+            "/management/audit",
+            "/management/audit?from=2026-13-01&ip=x",
         ] {
             browser.open(&format!("{auth}/oauth{path}")).await;
             browser.fits(path).await;
