@@ -121,7 +121,7 @@ fn declaration(data: &Path, addresses: &Addresses, domain: &Domain) -> String {
 
 /// Makes the demo's accounts if there is no account yet.
 pub(crate) async fn create_accounts(config: &auth_server::Config) -> Result<Vec<Login>, StackError> {
-    let app = open(config)?;
+    let app = open(config).await?;
     let page = auth_server::directory::Page { limit: 1, ..Default::default() };
     let anybody = app.users.list(&page).await.map_err(told)?;
     let mut logins = Vec::new();
@@ -149,7 +149,7 @@ pub async fn reset(settings: &StackSettings) -> Result<Vec<Login>, StackError> {
     if !first.is_empty() {
         return Ok(first);
     }
-    let app = open(&config)?;
+    let app = open(&config).await?;
     let mut logins = Vec::new();
     for (username, _, what) in ACCOUNTS {
         let Some(mut user) = app.users.find_by_username(username).await.map_err(told)? else { continue };
@@ -193,8 +193,8 @@ pub(crate) async fn load_documents(
     create_new(&marker, "", 0o644)
 }
 
-fn open(config: &auth_server::Config) -> Result<auth_server::App, StackError> {
-    auth_server::App::open(config.clone()).map_err(|error| auth_server::StartError::Open(error).into())
+async fn open(config: &auth_server::Config) -> Result<auth_server::App, StackError> {
+    auth_server::App::open(config.clone()).await.map_err(|error| auth_server::StartError::Open(error).into())
 }
 
 /// Writes a file that is not there yet.

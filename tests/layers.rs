@@ -72,7 +72,7 @@ const DRIVERS: &[(&str, &[&str])] = &[
             "shared/src/store/",
         ],
     ),
-    ("mongodb", &["shared/src/expiring/mongo", "shared/src/store/mongo.rs"]),
+    ("mongodb", &["auth-server/src/directory/mongo/", "shared/src/expiring/mongo", "shared/src/store/mongo.rs"]),
     // Their modules bear the driver's name.
     ("redis", &["shared/src/expiring/", "shared/src/store/"]),
 ];

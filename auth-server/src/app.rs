@@ -8,7 +8,7 @@ use shared::metrics::Metrics;
 use shared::page::{Pages, PagesError};
 use shared::seal::{KeyError, KeyRing};
 use shared::session::Sessions;
-use shared::store::{Sqlite, StoreError, StoreUrl};
+use shared::store::{Mongo, Sqlite, StoreError, StoreUrl};
 
 use crate::audit::Audit;
 use crate::authorize::transaction::Transaction;
@@ -16,16 +16,20 @@ use crate::browser::BrowserSession;
 use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
 use crate::counts::Counts;
-use crate::directory::{self, ConsentStore, NoteStore};
+use crate::directory::{self, ConsentStore, Directory, NoteStore};
 use crate::notices::Notices;
 use crate::passwords::{BlocklistError, Passwords};
 use crate::scopes::KnownScopes;
 use crate::secret_uses::SecretUses;
 use crate::sign_in::Attempts;
+use crate::state::State;
 use crate::throttle::LocalLimit;
 use crate::token::client_auth::Failures;
 use crate::tokens::Tokens;
 use crate::users::Users;
+
+/// The database, and the prefix of keys, where a store's URL names none.
+const NAME: &str = "auth_server";
 
 /// Everything a request may need. No globals: what is not here does not exist.
 pub struct App {
@@ -34,7 +38,7 @@ pub struct App {
     pub clients: Clients,
     pub scopes: KnownScopes,
     pub consents: Arc<dyn ConsentStore>,
-    /// The versions of the store's tables, by component.
+    /// The versions of the store's tables or collections, by component.
     pub schema: BTreeMap<String, i64>,
     /// What the server must remember of itself.
     pub notes: Arc<dyn NoteStore>,
@@ -48,7 +52,7 @@ pub struct App {
     pub pages: Pages,
     pub keys: KeyRing,
     /// Codes, grants, tokens, sessions, transactions, counters.
-    pub state: Arc<dyn ExpiringStore>,
+    pub state: State,
     /// When clients last used their secrets (B-031).
     pub secret_uses: SecretUses,
     /// Failed client authentications (B-036).
@@ -62,11 +66,20 @@ pub struct App {
     pub counts: Counts,
 }
 
+/// What stands in the `store` of the settings.
+struct Durable {
+    directory: Directory,
+    state: Arc<dyn ExpiringStore>,
+    schema: BTreeMap<String, i64>,
+}
+
 /// Why the parts can't be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("store: {0}")]
     Store(#[from] StoreError),
+    #[error("store: accounts are kept in sqlite:PATH or mongodb://; redis:// is for `ephemeral`")]
+    NoDirectory,
     #[error("master_key_file: {0}")]
     Key(#[from] KeyError),
     #[error("passwords.blocklist: {0}")]
@@ -77,54 +90,89 @@ pub enum OpenError {
 
 impl App {
     /// Opens the stores; makes them, and the master key, where they are missing.
-    pub fn open(config: Config) -> Result<Self, OpenError> {
-        let StoreUrl::Sqlite(path) = &config.store else {
-            let told = format!("{} can't hold the auth-server's data in this version", config.store.scheme());
-            return Err(StoreError::Unavailable(told).into());
-        };
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
         let metrics = Metrics::new(&config.metrics);
-        let file = Sqlite::open(path)?;
-        file.measure(&metrics);
-        let directory = directory::on_sqlite(file.clone())?;
-        let state = expiring::on_sqlite(file.clone())?;
-        let schema = file.schema()?;
+        let durable = match &config.store {
+            StoreUrl::Sqlite(path) => {
+                let file = Sqlite::open(path)?;
+                file.measure(&metrics);
+                Durable::on_sqlite(file)?
+            }
+            StoreUrl::Mongo(url) => Durable::on_mongo(Mongo::connect(url, NAME).await?).await?,
+            StoreUrl::Redis(_) => return Err(OpenError::NoDirectory),
+        };
+        let ephemeral = match &config.ephemeral {
+            Some(url) => Some(expiring::open(url, NAME).await?),
+            None => None,
+        };
+        Self::new(config, durable, ephemeral, metrics)
+    }
+
+    fn new(
+        config: Config,
+        durable: Durable,
+        ephemeral: Option<Arc<dyn ExpiringStore>>,
+        metrics: Metrics,
+    ) -> Result<Self, OpenError> {
+        let Durable { directory, state, schema } = durable;
+        let state = State::new(state, ephemeral);
         let keys = KeyRing::load_or_create(&config.master_key_path())?;
         let pages = pages(&config)?;
         let lifetimes = &config.lifetimes;
         let sessions = Sessions::new(
-            state.clone(),
+            state.durable().clone(),
             "browser_session",
             "as",
             config.secure_cookies(),
             Lifetimes::seconds(lifetimes.sso_idle),
             Lifetimes::seconds(lifetimes.sso_absolute),
         );
-        let transactions = Expiring::new(state.clone(), "transaction", Lifetimes::seconds(lifetimes.transaction));
+        let transaction = Lifetimes::seconds(lifetimes.transaction);
+        let transactions = Expiring::new(state.ephemeral().clone(), "transaction", transaction);
         let passwords = Passwords::open(&config.passwords, config.issuer.host(), &metrics)?;
         Ok(Self {
-            users: Users::new(directory.users, directory.audit.clone(), state.clone(), passwords.clone()),
-            clients: Clients::new(directory.clients, state.clone()),
+            users: Users::new(directory.users, directory.audit.clone(), state.durable().clone(), passwords.clone()),
+            clients: Clients::new(directory.clients, state.durable().clone()),
             scopes: KnownScopes::new(directory.scopes),
             consents: directory.consents,
             notes: directory.notes,
-            audit: Audit::new(directory.audit, state.clone(), Lifetimes::seconds(lifetimes.audit), &metrics),
+            audit: Audit::new(
+                directory.audit,
+                state.ephemeral().clone(),
+                Lifetimes::seconds(lifetimes.audit),
+                &metrics,
+            ),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
-            secret_uses: SecretUses::new(state.clone()),
-            client_failures: Failures::new(&state),
-            attempts: Attempts::new(state.clone(), keys.clone(), config.throttle.clone()),
+            secret_uses: SecretUses::new(state.durable().clone()),
+            client_failures: Failures::new(state.ephemeral()),
+            attempts: Attempts::new(state.ephemeral().clone(), keys.clone(), config.throttle.clone()),
             openings: LocalLimit::new(config.throttle.openings),
             counts: Counts::new(&metrics),
             schema,
             metrics,
             passwords,
             sessions,
-            notices: Notices::new(state.clone()),
+            notices: Notices::new(state.durable().clone()),
             transactions,
             pages,
             keys,
             state,
             config,
         })
+    }
+}
+
+impl Durable {
+    fn on_sqlite(file: Sqlite) -> Result<Self, StoreError> {
+        let directory = directory::on_sqlite(file.clone())?;
+        let state = expiring::on_sqlite(file.clone())?;
+        Ok(Self { directory, state, schema: file.schema()? })
+    }
+
+    async fn on_mongo(mongo: Mongo) -> Result<Self, StoreError> {
+        let directory = directory::on_mongo(mongo.clone()).await?;
+        let state = expiring::on_mongo(mongo.clone()).await?;
+        Ok(Self { directory, state, schema: mongo.schema().await? })
     }
 }
 
@@ -143,7 +191,9 @@ pub(crate) fn for_test() -> (tempfile::TempDir, App) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let store = folder.path().join("auth.db");
     let config = format!("server.tls = false\nstore = 'sqlite:{}'", store.display());
-    let config = shared::config::parse(&config).expect("the settings are good");
-    let app = App::open(config).expect("a new store opens");
+    let config: Config = shared::config::parse(&config).expect("the settings are good");
+    let durable = Sqlite::open(store).and_then(Durable::on_sqlite).expect("a new store opens");
+    let metrics = Metrics::new(&config.metrics);
+    let app = App::new(config, durable, None, metrics).expect("the parts fit together");
     (folder, app)
 }

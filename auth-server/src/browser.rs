@@ -79,7 +79,7 @@ impl Visitor {
         let (visitor, created) = Self::or_new(app, request).await?;
         if let Some(op) = created {
             app.openings.check(client_ip(request))?;
-            state::apply_all(&*app.state, vec![op]).await?;
+            state::apply_all(&**app.state.durable(), vec![op]).await?;
         }
         Ok(visitor)
     }
@@ -192,7 +192,7 @@ mod tests {
             SignIn::Done(visitor) | SignIn::Outdated(visitor) => Some(visitor),
             SignIn::Ended => None,
         };
-        let sessions = app.state.list(&user.sessions_owner(), None, 10).await.unwrap().len();
+        let sessions = app.state.durable().list(&user.sessions_owner(), None, 10).await.unwrap().len();
         (visitor, sessions)
     }
 

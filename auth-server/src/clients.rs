@@ -151,8 +151,8 @@ mod tests {
         assert_eq!(app.clients.replace(&current, &Author::server()).await.unwrap(), Replaced::Done);
         let (owner, ttl) = (client.grants_owner(), Duration::from_secs(60));
         let kept = Op::Insert { key: Key::new("test", "1"), value: Vec::new(), ttl, owners: vec![owner.clone()] };
-        state::apply_all(&*app.state, vec![kept]).await.unwrap();
+        state::apply_all(&**app.state.durable(), vec![kept]).await.unwrap();
         assert_eq!(app.clients.replace(&outdated, &Author::server()).await.unwrap(), Replaced::Changed);
-        assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
+        assert_eq!(app.state.durable().list(&owner, None, 10).await.unwrap().len(), 1);
     }
 }

@@ -23,8 +23,11 @@ pub struct Config {
     pub issuer: Issuer,
     /// Stands between the issuer and the endpoints' names: empty, or begins with a slash and doesn't end with one.
     pub prefix: String,
-    /// Where accounts, grants, tokens and sessions are kept.
+    /// Where accounts, grants, sessions and the audit log are kept, and access tokens, requests that wait for a person
+    /// and counters too, unless `ephemeral` says otherwise.
     pub store: StoreUrl,
+    /// Where to keep what may be lost: with it clients refresh once and go on.
+    pub ephemeral: Option<StoreUrl>,
     /// The ring of master keys (F-070); by default `<store>.key`. Made when missing.
     pub master_key_file: Option<PathBuf>,
     /// A folder of templates that replace the built-in ones by name (G-014).
@@ -89,6 +92,7 @@ impl Default for Config {
             issuer: "https://127.0.0.1:5001".parse().expect("the default issuer is one"),
             prefix: "/oauth".to_owned(),
             store: StoreUrl::Sqlite("data/auth.db".into()),
+            ephemeral: None,
             master_key_file: None,
             templates: None,
             declare: None,
@@ -192,6 +196,13 @@ impl Settings for Config {
         }
         if let Err(fault) = crate::resource::check(&self.default_resource) {
             faults.push(format!("default_resource: {fault}"));
+        }
+        if matches!(self.store, StoreUrl::Redis(_)) {
+            faults
+                .push("store: accounts are kept in sqlite:PATH or mongodb://; redis:// is for `ephemeral`".to_owned());
+        }
+        if self.store.sqlite_path().is_none() && self.master_key_file.is_none() {
+            faults.push("master_key_file: must be set where the store is no file".to_owned());
         }
         faults.extend(self.server.faults());
         if let Some(server) = self.console_server() {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use shared::expiring::Owner;
+use shared::expiring::{Key, Owner};
 use shared::oauth::Scopes;
 
 use crate::bearer::GrantHandle;
@@ -35,10 +37,25 @@ pub struct Grant {
     pub origin: Option<Origin>,
     /// Epoch seconds; a refresh token's absolute life counts from here (B-077).
     pub created_at: i64,
+    /// Access tokens that were revoked by themselves and have not expired yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<RevokedAccess>,
     /// When it last gave tokens: epoch seconds. `None` while its code waits to be redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<i64>,
 }
+
+/// An access token that its grant outlives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedAccess {
+    /// A part of the key of its entry, in base64url.
+    token: String,
+    /// When it would have expired; epoch seconds.
+    exp: i64,
+}
+
+/// How many a grant holds at most.
+const MOST_REVOKED: usize = 100;
 
 /// What a new grant is to be.
 pub struct NewGrant<'a> {
@@ -158,6 +175,11 @@ pub enum Repeat {
     Reuse,
 }
 
+/// Half of the key is enough to tell the tokens of one grant apart.
+fn noted_key(key: &Key) -> String {
+    URL_SAFE_NO_PAD.encode(&key.0[..16])
+}
+
 impl Grant {
     pub fn new(handle: GrantHandle, new: NewGrant<'_>, now: i64) -> Self {
         Self {
@@ -171,8 +193,22 @@ impl Grant {
             auth_time: new.auth_time,
             origin: new.origin,
             created_at: now,
+            revoked: Vec::new(),
             used_at: None,
         }
+    }
+
+    /// Whether an access token of it was revoked by itself; `key` is that of its entry.
+    pub fn has_revoked(&self, key: &Key) -> bool {
+        !self.revoked.is_empty() && self.revoked.iter().any(|revoked| revoked.token == noted_key(key))
+    }
+
+    /// The same with one more such token, and without those that have expired by `now`. `None`: there are too many.
+    pub fn with_revoked(&self, key: &Key, exp: i64, now: i64) -> Option<Self> {
+        let mut grant = self.clone();
+        grant.revoked.retain(|revoked| revoked.exp > now);
+        grant.revoked.push(RevokedAccess { token: noted_key(key), exp });
+        (grant.revoked.len() <= MOST_REVOKED).then_some(grant)
     }
 
     /// Under which it is found and revoked: its user and its client.
@@ -274,6 +310,7 @@ mod tests {
             auth_time: Some(0),
             origin: None,
             created_at: 0,
+            revoked: Vec::new(),
             used_at: None,
         }
     }

@@ -86,7 +86,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
 
 /// Opens the stores, notes the start, and brings what is declared into being.
 async fn prepare(config: Config) -> Result<Data<App>, StartError> {
-    let app = Data::new(App::open(config)?);
+    let app = Data::new(App::open(config).await?);
     start_notes::note(&app).await.map_err(OpenError::from)?;
     endings::settle(&app).await.map_err(OpenError::from)?;
     if let Some(file) = &app.config.declare {
@@ -109,7 +109,7 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     }
     app.keys.follow(config.master_key_path());
     endings::follow(&app);
-    let state = app.state.clone();
+    let state = app.state.durable().clone();
     let ready: serve::Ready = Arc::new(move || {
         let state = state.clone();
         Box::pin(async move { state.ping().await.map_err(|error| error.to_string()) })

@@ -25,15 +25,15 @@ pub async fn endpoint(
         if found.grant.client != client.id {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the token was issued to another client"));
         }
-        let (key, what) = if found.is_access && !client.flags.revoke_cascade {
-            (found.key, "access_token")
-        } else {
-            // A rotated refresh token ends its family as well: its client wants no more of it (C-026).
-            (found.grant_key, "grant")
-        };
+        // A rotated refresh token ends its family as well: its client wants no more of it (C-026).
+        let single = found.access.filter(|_| !client.flags.revoke_cascade);
+        let what = if single.is_some() { "access_token" } else { "grant" };
         let event = Event::new(EventKind::TokenRevoked).actor(&client.id).of_grant(&found.grant).reason(what);
         app.audit.record(event.sent_from(&Origin::of(&request))).await?;
-        app.tokens.revoke(key).await?;
+        match &single {
+            Some(token) => app.tokens.revoke_access(token).await?,
+            None => app.tokens.revoke(found.grant_key).await?,
+        }
     }
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
 }

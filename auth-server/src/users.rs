@@ -267,11 +267,11 @@ mod tests {
         current.roles.push("editor".to_owned());
         assert_eq!(app.users.replace(&current, &Author::server()).await.unwrap(), Replaced::Done);
         for owner in [user.sessions_owner(), user.grants_owner()] {
-            state::apply_all(&*app.state, vec![kept_for(owner)]).await.unwrap();
+            state::apply_all(&**app.state.durable(), vec![kept_for(owner)]).await.unwrap();
         }
         assert_eq!(app.users.replace(&outdated, &Author::server()).await.unwrap(), Replaced::Changed);
         for owner in [user.sessions_owner(), user.grants_owner()] {
-            assert_eq!(app.state.list(&owner, None, 10).await.unwrap().len(), 1);
+            assert_eq!(app.state.durable().list(&owner, None, 10).await.unwrap().len(), 1);
         }
     }
 

@@ -80,7 +80,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
     };
     let keys = KeyRing::load_or_create(&config.master_key)?;
     keys.follow(config.master_key.clone());
-    let store = expiring::open(&config.store, "oauth-client").await?;
+    let store = expiring::open(&config.store, "oauth_client").await?;
     let http = HttpClient::new(&config.http)?;
     let pages = Pages::new(
         |environment| {

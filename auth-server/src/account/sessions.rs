@@ -98,7 +98,7 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
     let found = app.sessions.find_listed(key).await?.and_then(|session| session.data.signed_in);
     if found.is_some_and(|signed_in| signed_in.user == member.user.id) {
         app.audit.record(ended(&member)).await?;
-        state::apply_all(&*app.state, vec![app.sessions.end_listed_op(key)]).await?;
+        state::apply_all(&**app.state.durable(), vec![app.sessions.end_listed_op(key)]).await?;
     }
     Ok(onward(app, "/sessions", "session"))
 }
@@ -115,7 +115,7 @@ async fn end_elsewhere(app: &App, member: &Member) -> Result<(), StoreError> {
     app.audit.record(ended(member).reason("everywhere_else").detail(detail)).await?;
     let mut ops: Vec<_> = others.into_iter().map(|key| app.sessions.end_listed_op(key)).collect();
     ops.extend(grants.into_iter().map(|listed| listed.id.revoke_op()));
-    state::apply_all(&*app.state, ops).await
+    state::apply_all(&**app.state.durable(), ops).await
 }
 
 fn ended(member: &Member) -> Event {

@@ -40,7 +40,7 @@ use crate::browser_form;
 use crate::client::{Client, GrantType};
 use crate::error_page::PageError;
 use crate::grant::{Code, NewGrant};
-use crate::state;
+use crate::state::{self, Order, Outcome};
 
 /// GET /authorize.
 pub async fn get(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
@@ -58,7 +58,7 @@ pub async fn post(app: web::Data<App>, request: HttpRequest, body: web::Payload)
                 let target = wanted.target.clone();
                 let kept = async {
                     let (id, op) = transaction::begin_op(&app, wanted, None)?;
-                    state::apply_all(&*app.state, vec![op]).await?;
+                    state::apply_all(&**app.state.ephemeral(), vec![op]).await?;
                     Ok(id)
                 };
                 Ok(match kept.await {
@@ -135,7 +135,7 @@ async fn first_step(
     };
     app.openings.check(client_ip(http))?;
     let (id, kept) = transaction::begin_op(app, wanted, Some(visitor.session.data.browser.clone()))?;
-    state::apply_all(&*app.state, created.into_iter().chain([kept]).collect()).await?;
+    app.state.apply_all(created.into_iter().collect(), vec![kept], Order::DurableFirst).await?;
     Ok(visitor.answer(see_other(&page_url(app, page, &id))))
 }
 
@@ -192,7 +192,7 @@ async fn answer_with_error(
     refusal: impl FnOnce(Target) -> Refusal,
 ) -> Result<HttpResponse, PageError> {
     let claim = app.transactions.claim_op(&open.id, Vec::new());
-    match app.state.apply(vec![claim]).await? {
+    match app.state.ephemeral().apply(vec![claim]).await? {
         Applied::Done => Ok(with_error(&refusal(open.request.target), app.config.issuer.as_str())),
         Applied::Refused { .. } => Err(PageError::Answered(open.client)),
     }
@@ -207,8 +207,8 @@ enum Issued {
     Answered,
 }
 
-/// Writes grant and code in one step with the claim of the transaction, so that one answer makes at most one code, and only
-/// while the session lives.
+/// Writes grant and code, only while the session lives, and claims the transaction, so that one answer makes at most one code
+/// that anybody learns of.
 async fn issue(
     app: &App,
     visitor: &Visitor,
@@ -236,18 +236,17 @@ async fn issue(
         code_challenge: wanted.code_challenge.clone(),
         nonce: None,
     };
-    // The session first: the index of a refusal tells what was in the way.
+    // The code first: where another answer has claimed the transaction meanwhile, nobody gets to know it.
     let mut ops = vec![app.sessions.require_op(&visitor.session)];
-    ops.extend(claim);
     let text = app.tokens.issue_code_ops(grant, &code, &mut ops)?;
-    Ok(match app.state.apply(ops).await? {
-        Applied::Done => {
+    Ok(match app.state.apply(ops, claim.into_iter().collect(), Order::DurableFirst).await? {
+        Outcome::Done => {
             let event = Event::new(EventKind::CodeIssued).own(&user.id).client(&client.id).sent_from(&visitor.origin);
             app.audit.note_soon(event).await;
             Issued::Code(text)
         }
-        Applied::Refused { index: 0, .. } => Issued::SignedOut,
-        Applied::Refused { .. } => Issued::Answered,
+        Outcome::DurableRefused { .. } => Issued::SignedOut,
+        Outcome::EphemeralRefused => Issued::Answered,
     })
 }
 

@@ -36,7 +36,7 @@ async fn a_session_that_ends_before_the_code_is_written_is_not_told_as_an_answer
         code_challenge: None,
     };
     let (id, op) = transaction::begin_op(&app, wanted, Some(visitor.session.data.browser.clone())).unwrap();
-    state::apply_all(&*app.state, vec![op]).await.unwrap();
+    state::apply_all(&**app.state.ephemeral(), vec![op]).await.unwrap();
     let open = transaction::open(&app, &id, Some(&visitor)).await.unwrap();
     app.sessions.end(&visitor.session).await.unwrap();
     let answer = answer_with_code(&app, &visitor, open, scopes.clone()).await.unwrap();

@@ -25,7 +25,7 @@ pub struct ApplyArguments {
 }
 
 pub async fn apply(context: &Context, arguments: ApplyArguments) -> Result<(), Failure> {
-    let app = context.open()?;
+    let app = context.open().await?;
     let declaration = declare::read(&arguments.file)?;
     let options = Options { dry_run: arguments.dry_run, prune: arguments.prune, generate: true };
     let report = declare::apply(&app, &declaration, options, &Author::command_line()).await?;

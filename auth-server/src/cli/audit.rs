@@ -76,7 +76,7 @@ pub struct Filter {
 
 impl AuditCommand {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let app = context.open()?;
+        let app = context.open().await?;
         match self {
             Self::Tail { lines, follow, filter, json } => {
                 tail(&app, filter.find(&app).await?, lines, follow, json).await

@@ -48,7 +48,7 @@ pub async fn back_up(context: &Context, arguments: BackupArguments) -> Result<()
     // Before anything is opened: a store that is elsewhere is backed up elsewhere.
     let config = context.config()?;
     backup::store_file(&config)?;
-    let app = context.open()?;
+    let app = context.open().await?;
     let BackupArguments { file, overwrite, with_keys, json } = arguments;
     let bar = bar();
     let copied = backup::back_up(&app, &file, overwrite, with_keys, |done, all| advance(&bar, done, all)).await;

@@ -106,15 +106,15 @@ impl ClientCommand {
             Self::Create(new) => {
                 let metadata = new.metadata()?;
                 let (client, secret) =
-                    accounts::create_client(&context.open()?, metadata, &Author::command_line()).await?;
+                    accounts::create_client(&context.open().await?, metadata, &Author::command_line()).await?;
                 line(serde_json::to_string_pretty(&ClientInformation::of(&client, secret.as_ref()))?)
             }
-            Self::List { search, json } => list(&context.open()?, search, json).await,
-            Self::Show { which, json } => show(&which.find(&context.open()?).await?, json),
+            Self::List { search, json } => list(&context.open().await?, search, json).await,
+            Self::Show { which, json } => show(&which.find(&context.open().await?).await?, json),
             Self::RotateSecret { which, overlap, json } => {
                 let mut secret = None;
                 let client = which
-                    .change(&context.open()?, |client| {
+                    .change(&context.open().await?, |client| {
                         if client.is_public() {
                             return Err(Failure::new(format!("client {} is public: it has no secret", client.id)));
                         }
@@ -125,15 +125,15 @@ impl ClientCommand {
                 tell_secret(&client, secret.as_ref(), json)
             }
             Self::Disable(which) => {
-                which.set_disabled(&context.open()?, true).await?;
+                which.set_disabled(&context.open().await?, true).await?;
                 line(format!("client {} is disabled", which.id))
             }
             Self::Enable(which) => {
-                which.set_disabled(&context.open()?, false).await?;
+                which.set_disabled(&context.open().await?, false).await?;
                 line(format!("client {} is enabled", which.id))
             }
             Self::Delete { which, yes } => {
-                let app = context.open()?;
+                let app = context.open().await?;
                 let client = which.find(&app).await?;
                 let question = format!(
                     "Delete client {} ({}) with all tokens and consents? This can't be undone.",

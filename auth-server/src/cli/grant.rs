@@ -50,7 +50,7 @@ struct Found {
 
 impl GrantCommand {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let app = context.open()?;
+        let app = context.open().await?;
         match self {
             Self::List { whose, json } => list(&app, &whose.find(&app).await?, json).await,
             Self::Revoke { id: Some(id), .. } => {

@@ -34,7 +34,7 @@ pub struct ImportArguments {
 }
 
 pub async fn import(context: &Context, arguments: ImportArguments) -> Result<(), Failure> {
-    let app = context.open()?;
+    let app = context.open().await?;
     let options = Options { dry_run: arguments.dry_run, scopes: arguments.scope };
     let bar = bar();
     let mut users = None;

@@ -48,11 +48,11 @@ impl KeyCommand {
                 if json { output::json(&ids) } else { line(ids.join("\n")) }
             }
             Self::Rotate { to, keep, json } => {
-                let app = context.open()?;
+                let app = context.open().await?;
                 let keep = keep.map_or(usize::MAX, usize::from);
                 change(&app, "rotated", json, || KeyRing::rotate(&path, to.as_deref(), keep)).await
             }
-            Self::Stage { json } => change(&context.open()?, "staged", json, || KeyRing::stage(&path)).await,
+            Self::Stage { json } => change(&context.open().await?, "staged", json, || KeyRing::stage(&path)).await,
         }
     }
 }

@@ -133,9 +133,9 @@ impl Context {
     }
 
     /// The parts of the server on the configured store, without a listener.
-    fn open(&self) -> Result<App, Failure> {
+    async fn open(&self) -> Result<App, Failure> {
         let config = self.config()?;
         logging::start("warn");
-        Ok(App::open(config)?)
+        Ok(App::open(config).await?)
     }
 }

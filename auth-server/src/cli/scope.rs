@@ -36,7 +36,7 @@ pub enum ScopeCommand {
 
 impl ScopeCommand {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let app = context.open()?;
+        let app = context.open().await?;
         match self {
             Self::List { json: as_json } => {
                 let registry = app.scopes.registry().await?;

@@ -104,7 +104,7 @@ pub struct Who {
 
 impl UserCommand {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let app = context.open()?;
+        let app = context.open().await?;
         match self {
             Self::Create { username, roles, password_stdin, must_change, json } => {
                 let password = password_stdin.then(output::read_password).transpose()?;
@@ -276,7 +276,7 @@ async fn list(app: &App, search: Option<String>, as_json: bool) -> Result<(), Fa
 }
 
 async fn show(app: &App, user: &User, as_json: bool) -> Result<(), Failure> {
-    let count = async |owner| Ok::<_, Failure>(app.state.list(&owner, None, 10_000).await?.len());
+    let count = async |owner| Ok::<_, Failure>(app.state.durable().list(&owner, None, 10_000).await?.len());
     let closed = app.attempts.is_closed(&user.username).await?;
     let (sessions, grants) = (count(user.sessions_owner()).await?, count(user.grants_owner()).await?);
     if as_json {

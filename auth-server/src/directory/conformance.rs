@@ -40,7 +40,7 @@ macro_rules! suite {
         $(
             #[actix_rt::test]
             async fn $case() {
-                let (_keep, directory) = $empty().await;
+                let Some((_keep, directory)) = $empty().await else { return };
                 $crate::directory::conformance::$case(&directory).await;
             }
         )*

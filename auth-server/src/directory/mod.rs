@@ -8,12 +8,14 @@
 
 #[cfg(test)]
 mod conformance;
+mod mongo;
 mod sqlite;
+mod terms;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::store::{Sqlite, StoreError};
+use shared::store::{Mongo, Sqlite, StoreError};
 
 use crate::audit::{Event, EventFilter};
 use crate::client::Client;
@@ -21,6 +23,7 @@ use crate::consent::Consent;
 use crate::scope::Scope;
 use crate::user::User;
 
+pub use mongo::MongoDirectory;
 pub use sqlite::SqliteDirectory;
 
 /// One page of a listing.
@@ -171,13 +174,26 @@ pub struct Directory {
 
 /// The directory in an open file of the embedded store.
 pub fn on_sqlite(file: Sqlite) -> Result<Directory, StoreError> {
-    let store = Arc::new(SqliteDirectory::new(file)?);
-    Ok(Directory {
-        users: store.clone(),
-        clients: store.clone(),
-        consents: store.clone(),
-        scopes: store.clone(),
-        audit: store.clone(),
-        notes: store,
-    })
+    Ok(SqliteDirectory::new(file)?.into())
+}
+
+/// The directory in a database that is connected to.
+pub async fn on_mongo(mongo: Mongo) -> Result<Directory, StoreError> {
+    Ok(MongoDirectory::new(mongo).await?.into())
+}
+
+impl<Store: UserStore + ClientStore + ConsentStore + ScopeStore + AuditStore + NoteStore + 'static> From<Store>
+    for Directory
+{
+    fn from(store: Store) -> Self {
+        let store = Arc::new(store);
+        Self {
+            users: store.clone(),
+            clients: store.clone(),
+            consents: store.clone(),
+            scopes: store.clone(),
+            audit: store.clone(),
+            notes: store,
+        }
+    }
 }

@@ -341,7 +341,7 @@ mod tests {
         let ring = |text: String| KeyRing::parse(&Secret::new(text)).unwrap();
         let mut config = app.config.throttle.clone();
         (config.close_account, config.name, config.name_and_network) = (3, 100, 100);
-        let attempts = |keys| Attempts::new(app.state.clone(), keys, config.clone());
+        let attempts = |keys| Attempts::new(app.state.ephemeral().clone(), keys, config.clone());
         let (old, new) = (attempts(ring(key(1))), attempts(ring(format!("{}\n{}", key(2), key(1)))));
         let attempter = |attempts: &Attempts| attempts.attempter("alice", "192.0.2.1".parse().unwrap(), None);
         for _ in 0..2 {

@@ -78,10 +78,10 @@ pub struct Failures {
 }
 
 impl Failures {
-    pub fn new(state: &Arc<dyn ExpiringStore>) -> Self {
+    pub fn new(counters: &Arc<dyn ExpiringStore>) -> Self {
         Self {
-            of_client: Throttle::new(state.clone(), "client_failures", 10),
-            of_network: Throttle::new(state.clone(), "network_failures", 100),
+            of_client: Throttle::new(counters.clone(), "client_failures", 10),
+            of_network: Throttle::new(counters.clone(), "network_failures", 100),
         }
     }
 

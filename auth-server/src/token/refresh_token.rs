@@ -26,8 +26,8 @@ impl<'a> Request<'a> {
 
     pub async fn refresh(&self, asking: &Asking<'_>) -> Result<TokenResponse, OAuthError> {
         let Asking { app, client, form, .. } = asking;
-        // Twice at most: whoever is overtaken finds the token rotated when it reads it again.
-        for _ in 0..2 {
+        // Whoever is overtaken finds the token rotated when it reads it again, or the grant with a note more.
+        for _ in 0..3 {
             let presented = app.tokens.find_refresh(self.refresh_token).await?.ok_or_else(OAuthError::invalid_grant)?;
             let grant = &presented.grant.value;
             if grant.client != client.id {

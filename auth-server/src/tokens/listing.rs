@@ -85,7 +85,7 @@ impl Tokens {
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<ListedGrant>, StoreError> {
-        let entries = self.state.list(&of.owner(), after.as_ref().map(|id| &id.0), limit).await?;
+        let entries = self.state.durable().list(&of.owner(), after.as_ref().map(|id| &id.0), limit).await?;
         entries.into_iter().map(|entry| self.listed(entry)).collect()
     }
 
@@ -106,7 +106,7 @@ impl Tokens {
 
     /// The grant with this id, if it is alive.
     pub async fn find_grant(&self, id: GrantId) -> Result<Option<ListedGrant>, StoreError> {
-        let kept = self.state.get_many(&[id.0]).await?.pop().flatten();
+        let kept = self.state.durable().get_many(&[id.0]).await?.pop().flatten();
         kept.map(|kept| self.listed(Entry { key: id.0, kept })).transpose()
     }
 
@@ -117,7 +117,7 @@ impl Tokens {
 
     /// Revokes all grants of a user or client.
     pub async fn revoke_all(&self, of: GrantsOf<'_>) -> Result<(), StoreError> {
-        state::apply_all(&*self.state, vec![Op::DeleteOwned { owner: of.owner() }]).await
+        state::apply_all(&**self.state.durable(), vec![Op::DeleteOwned { owner: of.owner() }]).await
     }
 
     /// Revokes all that a user gave a client: what has tokens, and what waits for its code to be redeemed.
@@ -126,7 +126,7 @@ impl Tokens {
         let waiting = self.list_all(GrantsOf::User(user)).await?;
         let waiting = waiting.into_iter().filter(|listed| listed.grant.client == client);
         ops.extend(waiting.map(|listed| listed.id.revoke_op()));
-        state::apply_all(&*self.state, ops).await
+        state::apply_all(&**self.state.durable(), ops).await
     }
 
     fn listed(&self, entry: Entry) -> Result<ListedGrant, StoreError> {
@@ -230,7 +230,7 @@ mod tests {
         let code = Code { redirect_uri: String::new(), redirect_uri_sent: true, code_challenge: None, nonce: None };
         let mut ops = Vec::new();
         let text = app.tokens.issue_code_ops(given(&shop, Some(&alice)), &code, &mut ops).unwrap();
-        state::apply_all(&*app.state, ops).await.unwrap();
+        state::apply_all(&**app.state.durable(), ops).await.unwrap();
         let given = app.tokens.list_all(GrantsOf::User(&alice.id)).await.unwrap();
         assert_eq!(given.iter().filter(|listed| listed.has_tokens()).count(), 2);
         app.tokens.revoke_given(&alice.id, &shop.id).await.unwrap();

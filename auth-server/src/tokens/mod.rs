@@ -6,11 +6,10 @@
 mod listing;
 mod rotation;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock;
-use shared::expiring::{Applied, Expiring, ExpiringStore, Held, Key, Op};
+use shared::expiring::{Expiring, Held, Key, Op};
 use shared::oauth::{Scopes, TokenResponse};
 use shared::random::random_bytes;
 use shared::seal::KeyRing;
@@ -20,7 +19,7 @@ use crate::bearer::{self, GrantHandle, Kind};
 use crate::client::Client;
 use crate::config::Lifetimes;
 use crate::grant::{AccessToken, Code, Grant, NewGrant, RefreshToken, pair_owner};
-use crate::state;
+use crate::state::{self, Order, Outcome, State, read_two};
 use crate::user::User;
 
 pub use listing::{GrantId, GrantsOf, ListedGrant};
@@ -32,7 +31,7 @@ const MOST_GRANTS: usize = 50;
 /// All codes, grants and tokens.
 #[derive(Clone)]
 pub struct Tokens {
-    state: Arc<dyn ExpiringStore>,
+    state: State,
     grants: Expiring<Grant>,
     codes: Expiring<Code>,
     access: Expiring<AccessToken>,
@@ -67,20 +66,27 @@ pub struct LiveToken {
 
 /// A token as revocation needs it.
 pub struct Revocable {
-    pub is_access: bool,
-    pub key: Key,
+    /// Of an access token its own entry.
+    pub access: Option<RevocableAccess>,
     pub grant: Grant,
     pub grant_key: Key,
 }
 
+/// An access token that may be ended by itself.
+pub struct RevocableAccess {
+    key: Key,
+    exp: i64,
+    grant_id: String,
+}
+
 impl Tokens {
-    pub fn new(state: Arc<dyn ExpiringStore>, keys: KeyRing, lifetimes: Lifetimes) -> Self {
+    pub fn new(state: State, keys: KeyRing, lifetimes: Lifetimes) -> Self {
         let seconds = Lifetimes::seconds;
         Self {
-            grants: Expiring::new(state.clone(), "grant", seconds(lifetimes.refresh_absolute)),
-            codes: Expiring::new(state.clone(), "code", seconds(lifetimes.code)),
-            access: Expiring::new(state.clone(), "access_token", seconds(lifetimes.access)),
-            refresh: Expiring::new(state.clone(), "refresh_token", seconds(lifetimes.refresh_idle)),
+            grants: Expiring::new(state.durable().clone(), "grant", seconds(lifetimes.refresh_absolute)),
+            codes: Expiring::new(state.durable().clone(), "code", seconds(lifetimes.code)),
+            access: Expiring::new(state.ephemeral().clone(), "access_token", seconds(lifetimes.access)),
+            refresh: Expiring::new(state.durable().clone(), "refresh_token", seconds(lifetimes.refresh_idle)),
             state,
             keys,
             lifetimes,
@@ -101,7 +107,8 @@ impl Tokens {
     /// The code and its grant by one read; `None` where either is gone.
     pub async fn find_code(&self, text: &str) -> Result<Option<PresentedCode>, StoreError> {
         let Some(handle) = bearer::grant_of(Kind::Code, text) else { return Ok(None) };
-        let [code, grant] = self.read_two(self.codes.key(text), self.grants.key(&handle.id())).await?;
+        let [code, grant] =
+            read_two(&**self.state.durable(), self.codes.key(text), self.grants.key(&handle.id())).await?;
         let (Some(code), Some(grant)) = (code, grant) else { return Ok(None) };
         let (code, grant) = (self.codes.read(code)?, self.grants.read(grant)?);
         Ok(Some(PresentedCode { text: text.to_owned(), handle, code, grant }))
@@ -129,11 +136,11 @@ impl Tokens {
             self.grants.insert_op(&id, grant, pair.grant_ttl, grant.counted_owners())?,
         ];
         ops.extend(self.evictions(grant).await?);
-        ops.extend(pair.ops);
-        Ok(match self.state.apply(ops).await? {
-            Applied::Done => Redeemed::Issued(pair.response),
-            Applied::Refused { index: 0, found: Some(_) } => Redeemed::Again,
-            Applied::Refused { .. } => Redeemed::Gone,
+        ops.extend(pair.refresh);
+        Ok(match self.state.apply(ops, vec![pair.access], Order::EphemeralFirst).await? {
+            Outcome::Done => Redeemed::Issued(pair.response),
+            Outcome::DurableRefused { index: 0, found: Some(_) } => Redeemed::Again,
+            _ => Redeemed::Gone,
         })
     }
 
@@ -146,16 +153,21 @@ impl Tokens {
         let pair = self.new_pair(handle, &grant, client, user, scopes, aud, refresh, now)?;
         let mut ops = self.evictions(&grant).await?;
         ops.push(self.grants.insert_op(&handle.id(), &grant, pair.grant_ttl, grant.counted_owners())?);
-        ops.extend(pair.ops);
-        state::apply_all(&*self.state, ops).await?;
+        ops.extend(pair.refresh);
+        self.state.apply_all(ops, vec![pair.access], Order::EphemeralFirst).await?;
         Ok(pair.response)
     }
 
     /// The access token, if it and its grant live.
     pub async fn introspect(&self, text: &str) -> Result<Option<LiveToken>, StoreError> {
         let Some(handle) = bearer::grant_of(Kind::AccessToken, text) else { return Ok(None) };
-        let [token, grant] = self.read_two(self.access.key(text), self.grants.key(&handle.id())).await?;
-        let (Some(token), Some(_)) = (token, grant) else { return Ok(None) };
+        let key = self.access.key(text);
+        let [grant, token] = self.state.read_both(self.grants.key(&handle.id()), key).await?;
+        let (Some(token), Some(grant)) = (token, grant) else { return Ok(None) };
+        // Where there is one store, a revoked token has no entry, and what else the grant says is nobody's question.
+        if self.state.is_split() && self.grants.read(grant)?.value.has_revoked(&key) {
+            return Ok(None);
+        }
         let token = self.access.read(token)?.value;
         Ok((token.exp > clock::now()).then(|| LiveToken { token, family: handle.family() }))
     }
@@ -164,19 +176,48 @@ impl Tokens {
     pub async fn find_revocable(&self, text: &str) -> Result<Option<Revocable>, StoreError> {
         let Some((kind, handle)) = bearer::parse(text) else { return Ok(None) };
         let grant_key = self.grants.key(&handle.id());
-        let key = match kind {
-            Kind::AccessToken => self.access.key(text),
-            Kind::RefreshToken => self.refresh.key(text),
-            Kind::Code => return Ok(None),
-        };
-        let [Some(_), Some(grant)] = self.read_two(key, grant_key).await? else { return Ok(None) };
-        let grant = self.grants.read(grant)?.value;
-        Ok(Some(Revocable { is_access: kind == Kind::AccessToken, key, grant, grant_key }))
+        match kind {
+            Kind::AccessToken => {
+                let key = self.access.key(text);
+                let [grant, token] = self.state.read_both(grant_key, key).await?;
+                let (Some(token), Some(grant)) = (token, grant) else { return Ok(None) };
+                let (token, grant) = (self.access.read(token)?.value, self.grants.read(grant)?.value);
+                if grant.has_revoked(&key) {
+                    return Ok(None);
+                }
+                let access = Some(RevocableAccess { key, exp: token.exp, grant_id: handle.id() });
+                Ok(Some(Revocable { access, grant, grant_key }))
+            }
+            Kind::RefreshToken => {
+                let [token, grant] = read_two(&**self.state.durable(), self.refresh.key(text), grant_key).await?;
+                let (Some(_), Some(grant)) = (token, grant) else { return Ok(None) };
+                Ok(Some(Revocable { access: None, grant: self.grants.read(grant)?.value, grant_key }))
+            }
+            Kind::Code => Ok(None),
+        }
     }
 
-    /// Deletes one entry: a grant, and with it every token of its family, or a single access token (C-024, C-025).
-    pub async fn revoke(&self, key: Key) -> Result<(), StoreError> {
-        state::apply_all(&*self.state, vec![Op::Delete { key }]).await
+    /// Deletes a grant, and with it every token of its family (C-024, C-025).
+    pub async fn revoke(&self, grant: Key) -> Result<(), StoreError> {
+        state::apply_all(&**self.state.durable(), vec![Op::Delete { key: grant }]).await
+    }
+
+    /// Ends a single access token (C-024). Where its entry may be lost and come back, as from a copy, it is noted in its grant
+    /// first, until it would have expired.
+    pub async fn revoke_access(&self, token: &RevocableAccess) -> Result<(), StoreError> {
+        while self.state.is_split() {
+            let Some(held) = self.grants.get(&token.grant_id).await? else { break };
+            let now = clock::now();
+            let noted = match held.value.with_revoked(&token.key, token.exp, now) {
+                Some(grant) => self.grants.update(&token.grant_id, held.version, &grant, None).await?,
+                // So many that the list would outgrow the grant: the whole family goes.
+                None => return self.revoke(self.grants.key(&token.grant_id)).await,
+            };
+            if noted {
+                break;
+            }
+        }
+        state::apply_all(&**self.state.ephemeral(), vec![Op::Delete { key: token.key }]).await
     }
 
     /// Revokes the grant that a code or token of ours names.
@@ -187,16 +228,11 @@ impl Tokens {
         }
     }
 
-    async fn read_two(&self, first: Key, second: Key) -> Result<[Option<shared::expiring::Kept>; 2], StoreError> {
-        let read = self.state.get_many(&[first, second]).await?;
-        read.try_into().map_err(|_| StoreError::Corrupt("a read of two entries answered another number".to_owned()))
-    }
-
     /// Deletions of the oldest grants, where the user has given this client as many as he may (B-007). Codes that were not
     /// redeemed don't count: whoever asks for many of them ends nothing.
     async fn evictions(&self, grant: &Grant) -> Result<Vec<Op>, StoreError> {
         let Some(user) = &grant.user else { return Ok(Vec::new()) };
-        let entries = self.state.list(&pair_owner(&user.id, &grant.client), None, 4 * MOST_GRANTS).await?;
+        let entries = self.state.durable().list(&pair_owner(&user.id, &grant.client), None, 4 * MOST_GRANTS).await?;
         if entries.len() < MOST_GRANTS {
             return Ok(Vec::new());
         }
@@ -229,13 +265,13 @@ impl Tokens {
         let ttl = self.access_ttl(client);
         let access = bearer::random(Kind::AccessToken, handle);
         let token = access_token(grant, user, scopes.clone(), aud, now, ttl);
-        let mut ops = vec![self.access.insert_op(&access, &token, ttl, Vec::new())?];
+        let access_op = self.access.insert_op(&access, &token, ttl, Vec::new())?;
         let mut grant_ttl = ttl;
-        let mut refresh_token = None;
+        let (mut refresh_op, mut refresh_token) = (None, None);
         if refresh {
             let text = bearer::compose(Kind::RefreshToken, handle, &random_bytes());
             let (entry, life, store_ttl) = self.refresh_entry(grant, 0, now);
-            ops.push(self.refresh.insert_op(&text, &entry, store_ttl, Vec::new())?);
+            refresh_op = Some(self.refresh.insert_op(&text, &entry, store_ttl, Vec::new())?);
             grant_ttl = grant_ttl.max(life);
             refresh_token = Some(text);
         }
@@ -247,7 +283,7 @@ impl Tokens {
             scope: Some(scopes),
             sub: grant.user.as_ref().map(|user| user.id.clone()),
         };
-        Ok(NewPair { ops, grant_ttl, response })
+        Ok(NewPair { access: access_op, refresh: refresh_op, grant_ttl, response })
     }
 
     /// A refresh token's entry, how long it lives unused, and how long its entry is kept: to the family's end, so that a
@@ -262,7 +298,9 @@ impl Tokens {
 }
 
 struct NewPair {
-    ops: Vec<Op>,
+    /// The steps that write the tokens.
+    access: Op,
+    refresh: Option<Op>,
     /// How long the grant must live for these tokens.
     grant_ttl: Duration,
     response: TokenResponse,

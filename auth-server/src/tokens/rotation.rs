@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shared::clock;
-use shared::expiring::{Applied, Held, Op};
+use shared::expiring::{Held, Op};
 use shared::oauth::{Scopes, TokenResponse};
 use shared::store::StoreError;
 
@@ -13,6 +13,7 @@ use crate::bearer::{self, GrantHandle, Kind};
 use crate::client::Client;
 use crate::config::Lifetimes;
 use crate::grant::{Grant, RefreshParameters, RefreshToken, Repeat, Rotation};
+use crate::state::{Order, Outcome, read_two};
 use crate::user::User;
 
 const REFRESH_SUCCESSOR: &str = "refresh token's successor";
@@ -57,7 +58,8 @@ impl Tokens {
     /// The refresh token and its grant by one read; `None` where either is gone.
     pub async fn find_refresh(&self, text: &str) -> Result<Option<PresentedRefresh>, StoreError> {
         let Some(handle) = bearer::grant_of(Kind::RefreshToken, text) else { return Ok(None) };
-        let [token, grant] = self.read_two(self.refresh.key(text), self.grants.key(&handle.id())).await?;
+        let [token, grant] =
+            read_two(&**self.state.durable(), self.refresh.key(text), self.grants.key(&handle.id())).await?;
         let (Some(token), Some(grant)) = (token, grant) else { return Ok(None) };
         let (token, grant) = (self.refresh.read(token)?, self.grants.read(grant)?);
         Ok(Some(PresentedRefresh { text: text.to_owned(), handle, token, grant }))
@@ -76,18 +78,22 @@ impl Tokens {
         let (refresh, life, kept) = self.refresh_entry(grant, generation, now);
         let renewed = Grant { used_at: Some(now), ..grant.clone() };
         let note = Rotation { asked: wanted.asked, scopes: wanted.scopes, exp: access.exp };
-        let access_text = self.successor(Kind::AccessToken, &presented.text, handle);
-        let refresh_text = self.successor(Kind::RefreshToken, &presented.text, handle);
-        let ops = vec![
+        let access_source = access_source(&presented.text, &note.asked)?;
+        let access_text =
+            bearer::compose(Kind::AccessToken, handle, &self.keys.derive(ACCESS_SUCCESSOR, &access_source));
+        let refresh_source = presented.text.as_bytes();
+        let refresh_text =
+            bearer::compose(Kind::RefreshToken, handle, &self.keys.derive(REFRESH_SUCCESSOR, refresh_source));
+        let lasting = vec![
             self.refresh.claim_op(&presented.text, written(&note)?),
             self.grants.update_op(&handle.id(), presented.grant.version, &renewed, Some(life.max(ttl)))?,
-            self.access.insert_op(&access_text, &access, ttl, Vec::new())?,
             self.refresh.insert_op(&refresh_text, &refresh, kept, Vec::new())?,
         ];
-        Ok(match self.state.apply(ops).await? {
-            Applied::Done => Rotated::Issued(answer(access_text, Some(refresh_text), note.scopes, ttl)),
-            Applied::Refused { found: Some(_), .. } => Rotated::Overtaken,
-            Applied::Refused { found: None, .. } => Rotated::Gone,
+        let issue = vec![self.access.insert_op(&access_text, &access, ttl, Vec::new())?];
+        Ok(match self.state.apply(lasting, issue, Order::EphemeralFirst).await? {
+            Outcome::Done => Rotated::Issued(answer(access_text, Some(refresh_text), note.scopes, ttl)),
+            Outcome::DurableRefused { found: None, .. } => Rotated::Gone,
+            _ => Rotated::Overtaken,
         })
     }
 
@@ -100,7 +106,7 @@ impl Tokens {
         let claimed_for = presented.token.claimed_for.unwrap_or(Duration::MAX);
         let note: Rotation = serde_json::from_slice(&presented.token.note)
             .map_err(|error| StoreError::Corrupt(format!("a rotation's note: {error}")))?;
-        let successor = self.find_successor(presented).await?;
+        let successor = self.find_successor(presented, &note.asked).await?;
         let unused = successor.as_ref().is_some_and(|(_, _, held)| held.claimed_for.is_none());
         let grace = Lifetimes::seconds(self.lifetimes.refresh_grace);
         match (note.repeat(asked, claimed_for, grace, unused), successor) {
@@ -120,10 +126,11 @@ impl Tokens {
     async fn find_successor(
         &self,
         presented: &PresentedRefresh,
+        asked: &RefreshParameters,
     ) -> Result<Option<(String, String, Held<RefreshToken>)>, StoreError> {
-        let old = presented.text.as_bytes();
-        let access = self.keys.derive_all(ACCESS_SUCCESSOR, old);
-        let refresh = self.keys.derive_all(REFRESH_SUCCESSOR, old);
+        let access_source = access_source(&presented.text, asked)?;
+        let access = self.keys.derive_all(ACCESS_SUCCESSOR, &access_source);
+        let refresh = self.keys.derive_all(REFRESH_SUCCESSOR, presented.text.as_bytes());
         for (access, refresh) in access.zip(refresh) {
             let refresh = bearer::compose(Kind::RefreshToken, presented.handle, &refresh);
             if let Some(held) = self.refresh.get(&refresh).await? {
@@ -131,11 +138,6 @@ impl Tokens {
             }
         }
         Ok(None)
-    }
-
-    fn successor(&self, kind: Kind, old: &str, handle: GrantHandle) -> String {
-        let purpose = if kind == Kind::AccessToken { ACCESS_SUCCESSOR } else { REFRESH_SUCCESSOR };
-        bearer::compose(kind, handle, &self.keys.derive(purpose, old.as_bytes()))
     }
 
     /// For clients whose refresh token stays: a new access token, and more idle time (B-072, B-077).
@@ -151,21 +153,29 @@ impl Tokens {
         let renewed = vec![
             self.refresh.update_op(&presented.text, presented.token.version, &refresh, None)?,
             self.grants.update_op(&handle.id(), presented.grant.version, &renewed_grant, Some(life.max(ttl)))?,
-            issue.clone(),
         ];
         let response = || answer(text.clone(), None, wanted.scopes.clone(), ttl);
-        match self.state.apply(renewed).await? {
-            Applied::Done => return Ok(Rotated::Issued(response())),
-            Applied::Refused { found: None, .. } => return Ok(Rotated::Gone),
-            Applied::Refused { found: Some(_), .. } => {}
+        match self.state.apply(renewed, vec![issue.clone()], Order::EphemeralFirst).await? {
+            Outcome::Done => return Ok(Rotated::Issued(response())),
+            Outcome::DurableRefused { found: None, .. } => return Ok(Rotated::Gone),
+            _ => {}
         }
         // Another use of the same token has just renewed it.
         let (refresh, grant) = (self.refresh.key(&presented.text), self.grants.key(&handle.id()));
-        Ok(match self.state.apply(vec![Op::Require { key: refresh }, Op::Require { key: grant }, issue]).await? {
-            Applied::Done => Rotated::Issued(response()),
-            Applied::Refused { .. } => Rotated::Gone,
+        let there = vec![Op::Require { key: refresh }, Op::Require { key: grant }];
+        Ok(match self.state.apply(there, vec![issue], Order::EphemeralFirst).await? {
+            Outcome::Done => Rotated::Issued(response()),
+            _ => Rotated::Gone,
         })
     }
+}
+
+/// What an access token's text is derived from: the refresh token, and what was asked for, so that two requests that differ in it
+/// never lead to one token.
+fn access_source(old: &str, asked: &RefreshParameters) -> Result<Vec<u8>, StoreError> {
+    let asked =
+        serde_json::to_vec(asked).map_err(|error| StoreError::Corrupt(format!("what a refresh asked for: {error}")))?;
+    Ok([old.as_bytes(), &[0], &asked].concat())
 }
 
 fn answer(access_token: String, refresh_token: Option<String>, scopes: Scopes, ttl: Duration) -> TokenResponse {

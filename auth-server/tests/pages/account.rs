@@ -246,7 +246,7 @@ async fn without_the_audit_log_nothing_that_matters_is_changed() {
     let (laptop, phone) = (signed_in(&alice, FIREFOX).await, signed_in(&alice, IPHONE).await);
     let tokens = tokens_in(&laptop, &alice, &shop).await;
     let end = button(&laptop.get("/oauth/account/sessions").await, "end", "Safari on iPhone");
-    server.break_the_audit_log().await;
+    server.stored.break_the_audit_log().await;
     for (path, name, value) in [
         ("/oauth/account/sessions", "end", end.as_str()),
         ("/oauth/account/sessions", "elsewhere", "yes"),

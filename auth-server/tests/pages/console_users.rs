@@ -265,7 +265,7 @@ async fn a_change_that_can_not_be_audited_is_not_made() {
     let server = Server::start().await;
     let (root, alice, shop) = (admin(&server).await, server.user("alice").await, server.shop().await);
     let (browser, hers) = (signed_in(&root).await, signed_in(&alice).await);
-    server.break_the_audit_log().await;
+    server.stored.break_the_audit_log().await;
     for action in ["disable", "demand-password", "end-sessions"] {
         is_error_page(&act(&browser, &alice.id, action).await, 500);
     }

@@ -239,7 +239,7 @@ async fn the_configured_file_is_applied_at_start_and_at_sighup() {
 
 /// What the store says of the declared scope, past what this process remembers.
 async fn text(server: &Server) -> String {
-    let app = auth_server::App::open(server.app.config.clone()).unwrap();
+    let app = auth_server::App::open(server.app.config.clone()).await.unwrap();
     app.scopes.registry().await.unwrap().get("people:read").map(|scope| scope.text.clone()).unwrap_or_default()
 }
 

@@ -102,6 +102,6 @@ async fn a_missing_list_stops_the_start() {
     let server = Server::start().await;
     let mut config = server.app.config.clone();
     config.passwords.blocklist = Some("/nowhere/list.txt".into());
-    let told = auth_server::App::open(config).err().unwrap().to_string();
+    let told = auth_server::App::open(config).await.err().unwrap().to_string();
     assert!(told.contains("passwords.blocklist") && told.contains("/nowhere/list.txt"), "{told}");
 }

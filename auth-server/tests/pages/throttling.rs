@@ -173,7 +173,7 @@ async fn failures_are_remembered_after_a_restart_and_by_other_processes() {
     for _ in 0..5 {
         script.password("alice", "wrong").await.refused("invalid_grant");
     }
-    let second = auth_server::App::open(server.app.config.clone()).unwrap();
+    let second = auth_server::App::open(server.app.config.clone()).await.unwrap();
     let origin = second.attempts.attempter("alice", "127.0.0.1".parse().unwrap(), None);
     assert!(!second.attempts.wait(&origin).await.unwrap().is_zero());
     let server = server.restart().await;
@@ -236,7 +236,7 @@ async fn sign_ins_that_are_only_opened_are_bounded() {
             is_page(&open(&browser(&server), &client, &[]).await, 200);
         }
     }
-    let kept = server.app.state.scan(None, 100).await.unwrap().len();
+    let kept = server.app.state.durable().scan(None, 100).await.unwrap().len();
     for _ in 0..3 {
         let answer = browser(&server).get("/oauth/login").await;
         is_error_page(&answer, 429);
@@ -245,6 +245,6 @@ async fn sign_ins_that_are_only_opened_are_bounded() {
         let form = crate::authorize_form(&client, &[]);
         is_error_page(&browser(&server).post("/oauth/authorize", &form).await, 429);
     }
-    assert_eq!(server.app.state.scan(None, 100).await.unwrap().len(), kept);
+    assert_eq!(server.app.state.durable().scan(None, 100).await.unwrap().len(), kept);
     assert_eq!(browser(&server).at("192.0.2.1").get("/oauth/login").await.status, 200);
 }

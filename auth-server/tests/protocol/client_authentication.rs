@@ -189,12 +189,11 @@ async fn failures_from_one_address_are_counted_whatever_the_client() {
 async fn a_client_removed_by_another_process_gets_no_more_tokens() {
     let server = Server::start().await;
     let (shop, robot, alice) = (server.shop().await, server.robot().await, server.user("alice").await);
-    let store = rusqlite::Connection::open(server.folder().join("auth.db")).unwrap();
-    store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     let code = alice.authorize(&shop).await;
     robot.token(&[("grant_type", "client_credentials")]).await.tokens();
     // What the other process does to the store; here both clients were looked up less than a second ago.
-    store.execute("DELETE FROM client WHERE id IN (?1, ?2)", [&shop.id, &robot.id]).unwrap();
+    server.stored.remove_client(&shop.id).await;
+    server.stored.remove_client(&robot.id).await;
     robot.token(&[("grant_type", "client_credentials")]).await.refused("invalid_client");
     shop.redeem(&code).await.refused("invalid_client");
 }

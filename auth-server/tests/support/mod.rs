@@ -7,6 +7,7 @@ mod answer;
 mod browser;
 mod program;
 mod store;
+mod stored;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -29,6 +30,7 @@ use shared::http_client::{HttpClient, HttpClientConfig};
 pub use answer::{Answer, Tokens};
 pub use browser::{Browser, hidden};
 pub use program::{Place, Program};
+pub use stored::Stored;
 
 /// What every test user types, unless the test says otherwise.
 pub const PASSWORD: &str = "a password for tests";
@@ -42,6 +44,7 @@ pub struct Server {
     pub app: Data<App>,
     pub url: String,
     pub http: HttpClient,
+    pub stored: Stored,
     folder: tempfile::TempDir,
     running: Option<shared::serve::Server>,
     listener: Option<TcpListener>,
@@ -114,24 +117,25 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}");
         let issuer = issuer.unwrap_or(&url);
-        let store = folder.path().join("auth.db");
+        let stored = Stored::fresh(folder.path());
+        let stores = stored.settings(folder.path());
         // Most tests ask what a failure tells, not how long it takes.
         let floor = if settings.contains("passwords") { "" } else { "passwords = { failure_floor = 0 }" };
         let config = format!(
-            "issuer = '{issuer}'\nstore = 'sqlite:{}'\ndev = true\ndefault_resource = '{API}'\n{floor}\n{settings}\n\
+            "issuer = '{issuer}'\n{stores}\ndev = true\ndefault_resource = '{API}'\n{floor}\n{settings}\n\
              [server]\nlisten = '{address}'\ntls = false\nworkers = 2\n{listening}\n",
-            store.display()
         );
         let file = folder.path().join("config.toml");
         std::fs::write(&file, &config).unwrap();
         let config: Config = shared::config::parse(&config).unwrap();
-        let app = Data::new(App::open(config).unwrap());
+        let app = Data::new(App::open(config).await.unwrap());
         let running = served.then(|| auth_server::serve(app.clone(), listener.try_clone().unwrap()).unwrap());
         let limits = HttpClientConfig { timeout: 60.0, ..HttpClientConfig::default() };
         let server = Self {
             app,
             url,
             http: HttpClient::new(&limits).unwrap(),
+            stored,
             folder,
             running,
             listener: served.then_some(listener),

@@ -23,7 +23,7 @@ impl Server {
     /// Stops and starts again on the same store and address.
     pub async fn restart(mut self) -> Self {
         self.running.take().unwrap().stop().await;
-        let app = Data::new(App::open(self.app.config.clone()).unwrap());
+        let app = Data::new(App::open(self.app.config.clone()).await.unwrap());
         let listener = self.listener.as_ref().unwrap().try_clone().unwrap();
         self.running = Some(auth_server::serve(app.clone(), listener).unwrap());
         self.app = app;
@@ -54,15 +54,6 @@ impl Server {
         user.password_hash = Some(hash.to_owned());
         self.app.users.insert(&user, &by()).await.unwrap();
         user
-    }
-
-    /// From now on the audit log takes nothing more.
-    pub async fn break_the_audit_log(&self) {
-        let file = shared::store::Sqlite::open(self.folder().join("auth.db")).unwrap();
-        let broken = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken for a test'); END";
-        file.write(move |connection| Ok::<_, shared::store::StoreError>(connection.execute_batch(broken)?))
-            .await
-            .unwrap();
     }
 
     /// What the audit log tells of one kind of event, the newest first.

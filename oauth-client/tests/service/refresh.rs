@@ -361,7 +361,7 @@ async fn a_refresh_in_flight_does_not_undo_a_sign_out() {
 async fn a_foreign_lock_costs_patience_and_nothing_else() {
     let world = World::start().await;
     let mut browser = world.signed_in().await;
-    let store = shared::expiring::open(&world.config.store, "oauth-client").await.unwrap();
+    let store = shared::expiring::open(&world.config.store, "oauth_client").await.unwrap();
     let lock = shared::expiring::Expiring::<String>::new(store, "refresh-lock", Duration::from_secs(2));
     assert!(lock.insert(&browser.cookies["sid"], &"somebody".to_owned(), Vec::new()).await.unwrap());
     browser.get("/data/people").await.shows(200, "Person 1");

@@ -27,6 +27,7 @@ macro_rules! expiring_conformance {
                 exactly_one_of_twenty_parallel_batches_with_one_claim_is_done,
                 of_two_batches_that_each_delete_what_the_other_requires_one_is_refused,
                 the_steps_of_a_batch_are_done_in_order,
+                a_batch_without_steps_is_done,
                 deleting_an_owner_deletes_all_his_entries_and_nobody_elses,
                 lists_and_scans_are_paged_in_key_order,
                 a_counter_counts_each_of_fifty_parallel_calls_and_starts_again_after_its_window,
@@ -243,6 +244,10 @@ pub async fn the_steps_of_a_batch_are_done_in_order(store: &dyn ExpiringStore) {
     let left = store.list(&Owner::new("user", "y"), None, 9).await.unwrap();
     assert!(left.is_empty(), "a new entry under an old key has the new one's owners");
     assert_eq!(store.list(&Owner::new("user", "x"), None, 9).await.unwrap().len(), 2);
+}
+
+pub async fn a_batch_without_steps_is_done(store: &dyn ExpiringStore) {
+    done(store, Vec::new()).await;
 }
 
 pub async fn deleting_an_owner_deletes_all_his_entries_and_nobody_elses(store: &dyn ExpiringStore) {

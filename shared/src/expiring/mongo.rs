@@ -134,8 +134,10 @@ impl MongoExpiring {
 #[async_trait]
 impl ExpiringStore for MongoExpiring {
     async fn apply(&self, ops: Vec<Op>) -> Result<Applied, StoreError> {
-        if let [op] = ops.as_slice() {
-            return self.apply_one(op).await;
+        match ops.as_slice() {
+            [] => return Ok(Applied::Done),
+            [op] => return self.apply_one(op).await,
+            _ => {}
         }
         let mut batch = Batch::new(&self.entries, &ops);
         match self.mongo.transaction(&batch).await {

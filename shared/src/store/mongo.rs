@@ -1,11 +1,13 @@
 //! A MongoDB deployment: how it is reached, how long it may take, and what its errors mean.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bson::doc;
 use bson::raw::RawDocument;
+use bson::{Document, doc};
+use futures_util::TryStreamExt as _;
 use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, TransactionOptions, WriteConcern};
 use mongodb::{Client, ClientSession, Collection, Database};
@@ -100,6 +102,33 @@ impl Mongo {
         let told = "this MongoDB server is a standalone one and so has no transactions: start it as a replica set, of one \
                     server if need be";
         Err(StoreError::Unavailable(told.to_owned()))
+    }
+
+    /// Notes which version of a component's data this program writes; a database of a newer one is refused (X-035).
+    pub async fn claim_version(&self, component: &str, version: i64) -> Result<(), StoreError> {
+        let versions = self.collection::<Document>("schema_version");
+        let found = self.call(versions.find_one(doc! { "_id": component })).await?;
+        let found = found.and_then(|found| found.get_i64("version").ok()).unwrap_or_default();
+        if found > version {
+            return Err(StoreError::Corrupt(format!(
+                "the database {} holds version {found} of {component}; this program knows up to {version}: use a newer program, or restore the copy made before the upgrade",
+                self.database.name()
+            )));
+        }
+        if found < version {
+            let newest = doc! { "$max": { "version": version } };
+            self.call(versions.update_one(doc! { "_id": component }, newest).upsert(true)).await?;
+        }
+        Ok(())
+    }
+
+    /// The version of each component's data, by name.
+    pub async fn schema(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let versions = self.collection::<Document>("schema_version");
+        let found: Vec<Document> =
+            self.call(async { versions.find(Document::new()).await?.try_collect().await }).await?;
+        let known = |entry: &Document| Some((entry.get_str("_id").ok()?.to_owned(), entry.get_i64("version").ok()?));
+        Ok(found.iter().filter_map(known).collect())
     }
 
     pub fn database(&self) -> &Database {

@@ -96,7 +96,9 @@ impl Redis {
         let redis = self.clone();
         actix_rt::spawn(async move {
             let mut connection = redis.connection();
-            while redis::cmd("PING").exec_async(&mut connection).await.is_err() {
+            let ping = redis::cmd("PING");
+            // The first of each round meets the connection that is broken, and has it made anew for the second.
+            while ping.exec_async(&mut connection).await.is_err() && ping.exec_async(&mut connection).await.is_err() {
                 tokio::time::sleep(LOOKED_FOR).await;
             }
             redis.looked_for.store(false, Ordering::Release);

@@ -32,7 +32,7 @@ pub async fn people_are_found_by_their_roles(directory: &Directory) {
         names(&directory.users.list(&page(Some(&viewers[1].id), None), Some("viewer")).await.unwrap()),
         ["dave"]
     );
-    assert_eq!(names(&directory.users.list(&page(None, Some("BO")), Some("viewer")).await.unwrap()), ["bob"]);
+    assert_eq!(names(&directory.users.list(&page(None, Some("BOB")), Some("viewer")).await.unwrap()), ["bob"]);
     assert!(directory.users.list(&page(None, None), Some("view")).await.unwrap().is_empty());
     let alice = User { roles: Vec::new(), ..directory.users.find(&viewers[0].id).await.unwrap().unwrap() };
     assert_eq!(directory.users.replace(&alice, &[]).await.unwrap(), Replaced::Done);

@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use shared::store::StoreError;
 
+use super::super::terms::{term, terms};
 use super::super::{AuditStore, EventId, EventPage, Recorded};
 use super::{LISTING, SqliteDirectory, read, written};
-use crate::audit::{Event, EventFilter, Outcome};
+use crate::audit::{Event, EventFilter};
 
 pub const TABLES: &str = "
     DROP TABLE audit;
@@ -40,40 +41,6 @@ pub fn insert(connection: &Connection, entries: &[Entry]) -> Result<(), StoreErr
         }
     }
     Ok(())
-}
-
-/// The term of what did not come to pass.
-const FAILURE: &str = "failure";
-
-fn party_term(id: &str) -> String {
-    format!("id {id}")
-}
-
-fn kind_term(kind: &str) -> String {
-    format!("kind {kind}")
-}
-
-/// What an event is found by. Common kinds are found soon enough without.
-fn terms(event: &Event) -> Vec<String> {
-    let mut parties = [&event.actor, &event.subject, &event.client].map(Option::as_deref);
-    parties.sort_unstable();
-    let mut terms: Vec<String> = parties.into_iter().flatten().map(party_term).collect();
-    terms.dedup();
-    if event.outcome == Outcome::Failure {
-        terms.push(FAILURE.to_owned());
-    }
-    if !event.kind.is_common() {
-        terms.push(kind_term(event.kind.as_str()));
-    }
-    terms
-}
-
-/// The narrowest term that all events of a filter have.
-fn term(filter: &EventFilter) -> Option<String> {
-    let party = filter.who.as_deref().or(filter.client.as_deref()).map(party_term);
-    let kind = || filter.kind.filter(|kind| !kind.is_common()).map(|kind| kind_term(kind.as_str()));
-    let failure = || (filter.outcome == Some(Outcome::Failure)).then(|| FAILURE.to_owned());
-    party.or_else(kind).or_else(failure)
 }
 
 /// `at` and `number` of an event, as one text.

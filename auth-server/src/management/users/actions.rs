@@ -235,7 +235,7 @@ pub async fn end_session(
         };
         if found.is_some_and(|found| is_his(&found.data)) {
             app.audit.record(Event::new(EventKind::SessionEnded).by(&admin.author()).subject(&user.id)).await?;
-            state::apply_all(&*app.state, vec![app.sessions.end_listed_op(key)]).await?;
+            state::apply_all(&**app.state.durable(), vec![app.sessions.end_listed_op(key)]).await?;
         }
         Ok(admin.lead(&app, &format!("/users/{id}?done=session-ended")))
     })

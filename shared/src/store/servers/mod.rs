@@ -1,0 +1,102 @@
+//! The servers that tests run against, each test in a place of its own: `TEST_REDIS_URL` and `TEST_MONGODB_URL`, which
+//! `scripts/backends` sets.
+
+#![allow(clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
+
+mod relay;
+
+use crate::Secret;
+use crate::random::random_bytes;
+
+pub use relay::Relay;
+
+/// A Redis server and a prefix that nobody else uses. `None` where there is no server: the test is skipped, but not in CI.
+pub fn redis() -> Option<Secret> {
+    let url = server("TEST_REDIS_URL")?;
+    Some(Secret::new(with_option(&url, &format!("prefix={}", fresh()))))
+}
+
+/// A MongoDB deployment and a database that nobody else uses. `None` where there is none.
+pub fn mongodb() -> Option<Secret> {
+    let url = server("TEST_MONGODB_URL")?;
+    let (base, options) = url.split_once('?').unwrap_or((&url, ""));
+    let (scheme, rest) = base.split_once("://").unwrap_or(("mongodb", base));
+    let hosts = rest.split('/').next().unwrap_or_default();
+    Some(Secret::new(format!("{scheme}://{hosts}/{}?{options}", fresh())))
+}
+
+/// What a service under test keeps its data in: files of its own where this is `None`; otherwise, with `EVERGATE_TEST_STORES`
+/// set to `mongodb`, a fresh database and a fresh prefix of keys.
+pub fn chosen() -> Option<Cluster> {
+    match variable("EVERGATE_TEST_STORES").as_deref() {
+        None | Some("sqlite") => None,
+        Some("mongodb") => {
+            let missing = "EVERGATE_TEST_STORES=mongodb needs TEST_MONGODB_URL and TEST_REDIS_URL: run scripts/test";
+            Some(Cluster { store: mongodb().expect(missing), ephemeral: redis().expect(missing) })
+        }
+        Some(other) => panic!("EVERGATE_TEST_STORES is sqlite or mongodb, not {other}"),
+    }
+}
+
+/// The stores of a cluster.
+pub struct Cluster {
+    /// In MongoDB.
+    pub store: Secret,
+    /// In Redis.
+    pub ephemeral: Secret,
+}
+
+/// The stores of a cluster, each behind a relay that can cut it off.
+pub struct Relayed {
+    pub cluster: Cluster,
+    pub mongodb: Relay,
+    pub redis: Relay,
+}
+
+impl Relayed {
+    pub fn before(cluster: &Cluster) -> Self {
+        let (store, mongodb) = relayed(&cluster.store);
+        let (ephemeral, redis) = relayed(&cluster.ephemeral);
+        // Otherwise the driver would learn the server's own address, and pass the relay by.
+        let store = Secret::new(with_option(store.expose(), "directConnection=true"));
+        Self { cluster: Cluster { store, ephemeral }, mongodb, redis }
+    }
+}
+
+/// The same URL, but through a relay before its first host.
+fn relayed(url: &Secret) -> (Secret, Relay) {
+    let text = url.expose();
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..].find(['/', '?']).map_or(text.len(), |at| start + at);
+    let (user, hosts) =
+        text[start..end].rsplit_once('@').map_or(("", &text[start..end]), |(user, hosts)| (user, hosts));
+    let relay = Relay::before(hosts.split(',').next().unwrap_or_default());
+    let user = if user.is_empty() { String::new() } else { format!("{user}@") };
+    (Secret::new(format!("{}{user}{}{}", &text[..start], relay.address(), &text[end..])), relay)
+}
+
+fn with_option(url: &str, option: &str) -> String {
+    if url.contains(option) {
+        return url.to_owned();
+    }
+    let join = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{join}{option}")
+}
+
+fn fresh() -> String {
+    format!("test_{}", random_bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+fn server(name: &str) -> Option<String> {
+    let url = variable(name);
+    if url.is_none() {
+        assert!(variable("CI").is_none(), "{name} is not set: run scripts/test, or scripts/backends COMMAND");
+        eprintln!("skipped: {name} is not set");
+    }
+    url
+}
+
+#[allow(clippy::disallowed_methods, reason = "the test runner's environment is no configuration")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
