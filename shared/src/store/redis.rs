@@ -1,8 +1,8 @@
 //! A Redis server: how it is reached, how long it may take, and what its errors mean.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -18,7 +18,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(700);
 const ALL_WITHIN: Duration = Duration::from_millis(850);
 /// A connection whose other end is silent for so long is given up.
 const SILENT_FOR: Duration = Duration::from_secs(2);
-/// How often a lost server is looked for.
+/// How often the connection is tried, while all is well and while the server is lost.
+const WATCHED: Duration = Duration::from_secs(1);
 const LOOKED_FOR: Duration = Duration::from_millis(250);
 /// Commands that may wait to be sent.
 const QUEUE: usize = 1000;
@@ -29,8 +30,8 @@ pub struct Redis {
     connection: ConnectionManager,
     client: Client,
     prefix: String,
-    /// Whether somebody waits for a lost server to come back.
-    looked_for: Arc<AtomicBool>,
+    /// Whether the server is gone: calls are refused at once until `watch` has found it again.
+    lost: Arc<AtomicBool>,
 }
 
 impl Redis {
@@ -51,11 +52,13 @@ impl Redis {
             .set_connection_timeout(Some(CONNECTED_WITHIN))
             .set_response_timeout(Some(ANSWERED_WITHIN))
             .set_pipeline_buffer_size(QUEUE)
-            // Whoever waits is told at once, and `look_for` tries again.
+            // Whoever waits is told at once, and `watch` tries again.
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(unreadable)?;
         let prefix = format!("{}:", asked.unwrap_or_else(|| prefix.to_owned()));
-        Ok(Self { connection, client, prefix, looked_for: Arc::default() })
+        let lost = Arc::default();
+        tokio::spawn(watch(connection.clone(), Arc::downgrade(&lost)));
+        Ok(Self { connection, client, prefix, lost })
     }
 
     /// What all keys begin with.
@@ -75,34 +78,33 @@ impl Redis {
 
     /// Awaits an answer for as long as one may take.
     pub async fn call<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(ALL_WITHIN, call).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                if error.is_io_error() {
-                    self.look_for();
-                }
-                Err(error.into())
-            }
+        if self.lost.load(Ordering::Acquire) {
+            return Err(StoreError::Unavailable("Redis is gone".to_owned()));
+        }
+        let answer = tokio::time::timeout(ALL_WITHIN, call).await;
+        if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(RedisError::is_io_error)) {
+            self.lost.store(true, Ordering::Release);
+        }
+        match answer {
+            Ok(answer) => Ok(answer?),
             Err(_) => Err(StoreError::Unavailable("Redis did not answer in time".to_owned())),
         }
     }
+}
 
-    /// Asks in the background until it answers: a broken connection is made anew by the command after the one that met it,
-    /// which is not to be a user's.
-    fn look_for(&self) {
-        if self.looked_for.swap(true, Ordering::AcqRel) {
-            return;
+/// Tries the connection in the background, for as long as somebody holds the store: one that broke while nobody used it must not be
+/// a user's to find, and a server that was lost is found again without one.
+async fn watch(mut connection: ConnectionManager, lost: Weak<AtomicBool>) {
+    let ping = redis::cmd("PING");
+    loop {
+        let Some(lost) = lost.upgrade() else { return };
+        // The first meets a connection that is broken, and has it made anew for the second.
+        let gone = ping.exec_async(&mut connection).await.is_err() && ping.exec_async(&mut connection).await.is_err();
+        if gone != lost.swap(gone, Ordering::AcqRel) {
+            if gone { log::error!("Redis is gone") } else { log::info!("Redis is back") }
         }
-        let redis = self.clone();
-        actix_rt::spawn(async move {
-            let mut connection = redis.connection();
-            let ping = redis::cmd("PING");
-            // The first of each round meets the connection that is broken, and has it made anew for the second.
-            while ping.exec_async(&mut connection).await.is_err() && ping.exec_async(&mut connection).await.is_err() {
-                tokio::time::sleep(LOOKED_FOR).await;
-            }
-            redis.looked_for.store(false, Ordering::Release);
-        });
+        drop(lost);
+        tokio::time::sleep(if gone { LOOKED_FOR } else { WATCHED }).await;
     }
 }
 
