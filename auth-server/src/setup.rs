@@ -28,7 +28,7 @@ const LIFE: Duration = Duration::from_secs(3600);
 
 /// The links that are out; the store has their hashes only.
 fn links(app: &App) -> Expiring<()> {
-    Expiring::new(app.state.clone(), "setup_link", LIFE)
+    Expiring::new(app.state.durable().clone(), "setup_link", LIFE)
 }
 
 fn owner() -> Owner {
@@ -42,7 +42,7 @@ pub async fn new_link(app: &App) -> Result<Option<Secret>, StoreError> {
     }
     let token = random_token("");
     let insert = links(app).insert_op(&token, &(), LIFE, vec![owner()])?;
-    state::apply_all(&*app.state, vec![Op::DeleteOwned { owner: owner() }, insert]).await?;
+    state::apply_all(&**app.state.durable(), vec![Op::DeleteOwned { owner: owner() }, insert]).await?;
     Ok(Some(Secret::new(format!("{}/setup?token={token}", app.config.console_base()))))
 }
 
@@ -134,7 +134,7 @@ async fn try_submit(app: &App, request: &HttpRequest, body: web::Payload) -> Res
         Err(StoreError::Conflict { .. }) => return refuse(&NewUserFault::Taken),
         Err(error) => return Err(error.into()),
     }
-    state::apply_all(&*app.state, vec![Op::DeleteOwned { owner: owner() }]).await?;
+    state::apply_all(&**app.state.durable(), vec![Op::DeleteOwned { owner: owner() }]).await?;
     app.attempts.forget(&admin.username).await?;
     let console = format!("{}/management", app.config.root());
     match visitor.sign_in(app, admin).await? {
