@@ -104,6 +104,15 @@ impl Stored {
         }
     }
 
+    /// Waits until what a killed server was writing can be written again: MongoDB gives its transactions up after a while.
+    pub async fn give_up_transactions(&self) {
+        if let Stored::Cluster { direct, .. } = self {
+            let limit = doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": 1 };
+            database(direct).await.client().database("admin").run_command(limit).await.unwrap();
+            actix_rt::time::sleep(Duration::from_millis(1500)).await;
+        }
+    }
+
     /// What stands there for a consent can't be read.
     pub async fn damage_consent(&self, user: &str, client: &str) {
         match self {

@@ -30,6 +30,8 @@ const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
 /// MaxTimeMSExpired, ExceededTimeLimit.
 const TOO_SLOW: [i32; 2] = [50, 262];
 const WRITE_CONFLICT: i32 = 112;
+/// DocumentValidationFailure: somebody put rules on the collection.
+const REFUSED_DOCUMENT: i32 = 121;
 
 /// One database, cheap to clone. Every call is limited in time by [`Mongo::call`]: the driver itself waits for an answer without
 /// end.
@@ -295,6 +297,9 @@ impl From<Error> for StoreError {
         }
         if code(&error).is_some_and(|code| TOO_SLOW.contains(&code)) {
             return StoreError::Deadline;
+        }
+        if code(&error) == Some(REFUSED_DOCUMENT) {
+            return StoreError::Corrupt("MongoDB refused a document by the collection's validator".to_owned());
         }
         match &*error.kind {
             ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => StoreError::Corrupt(told(&error)),
