@@ -1,6 +1,7 @@
 //! One world on two servers: histories are played on both and compared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use serde_json::Value;
 use shared::clock;
 use tempfile::TempDir;
 
+use crate::auth_server::AuthServer;
 use crate::compare::{Mismatch, Place, compare};
 use crate::differences::{Case, explain, parts_silently};
 use crate::server::{Answer, Caller, Eve, Keeps, ResourceApi, ServerError};
@@ -29,6 +31,7 @@ pub enum Contestant {
 /// resource-api, started anew for each history.
 pub struct Fresh {
     domain: Value,
+    auth: Option<Arc<AuthServer>>,
     keeps: Keeps,
     /// As a first start leaves it.
     empty: Option<TempDir>,
@@ -38,9 +41,11 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    pub fn new(domain: &Value, keeps: Keeps) -> Result<Self, ServerError> {
-        let empty = ResourceApi::start(domain, &keeps, None)?.stop();
-        Ok(Fresh { domain: domain.clone(), keeps, empty, running: None, next: None })
+    pub fn new(world: &World, keeps: Keeps) -> Result<Self, ServerError> {
+        let domain = world.domain.clone();
+        let auth = world.tokens.then(|| AuthServer::start(world.scopes()).map(Arc::new)).transpose()?;
+        let empty = ResourceApi::start(&domain, &keeps, None, auth.as_deref())?.stop();
+        Ok(Fresh { domain, auth, keeps, empty, running: None, next: None })
     }
 
     fn restart(&mut self) -> Result<(), ServerError> {
@@ -52,9 +57,9 @@ impl Fresh {
     }
 
     fn start(&self) -> JoinHandle<Result<ResourceApi, ServerError>> {
-        let (domain, keeps) = (self.domain.clone(), self.keeps.clone());
+        let (domain, keeps, auth) = (self.domain.clone(), self.keeps.clone(), self.auth.clone());
         let like = self.empty.as_ref().map(|folder| folder.path().to_owned());
-        thread::spawn(move || ResourceApi::start(&domain, &keeps, like.as_deref()))
+        thread::spawn(move || ResourceApi::start(&domain, &keeps, like.as_deref(), auth.as_deref()))
     }
 }
 

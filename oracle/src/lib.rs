@@ -5,6 +5,7 @@
 //! meant, `shrink` what is left of a history that shows a difference. A new deliberate difference is one entry there and one
 //! row in docs/from-eve.md; a new feature to compare is a resource or setting in `domains/`.
 
+mod auth_server;
 pub mod compare;
 pub mod contest;
 pub mod differences;

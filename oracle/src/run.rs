@@ -70,10 +70,8 @@ pub async fn run(options: &Options) -> Result<Report, ServerError> {
 async fn run_world(options: &Options, world: &World) -> Result<Report, ServerError> {
     let database = format!("oracle_{}_{}", world.name, std::process::id());
     let eve = Eve::start(&options.python, &options.mongodb, &database, &world.domain)?;
-    let servers = Pair {
-        reference: Contestant::Eve(eve),
-        tested: Contestant::ResourceApi(Fresh::new(&world.domain, Keeps::Sqlite)?),
-    };
+    let servers =
+        Pair { reference: Contestant::Eve(eve), tested: Contestant::ResourceApi(Fresh::new(world, Keeps::Sqlite)?) };
     let mut contest = Contest { world, servers };
     let mut report = Report::default();
     for seed in options.seed..options.seed + options.histories {

@@ -12,12 +12,14 @@ use resource_api::Config;
 use resource_api::config::AuthMode;
 use resource_api::domain::{Format, parse};
 use serde_json::Value;
+use shared::Secret;
 use shared::http_client::{HttpClient, HttpClientConfig, HttpClientError};
 use shared::serve::{ServerConfig, Tls};
 use shared::store::StoreUrl;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::auth_server::{AUDIENCE, AuthServer};
 use crate::step::Request;
 
 const SERVE_EVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/serve_eve.py");
@@ -168,7 +170,13 @@ pub enum Keeps {
 
 impl ResourceApi {
     /// `like`: a folder of another one that holds no documents yet, so that tables need not be made again.
-    pub fn start(domain: &Value, keeps: &Keeps, like: Option<&Path>) -> Result<Self, ServerError> {
+    /// `auth`: who knows its callers' tokens, if it has any.
+    pub fn start(
+        domain: &Value,
+        keeps: &Keeps,
+        like: Option<&Path>,
+        auth: Option<&AuthServer>,
+    ) -> Result<Self, ServerError> {
         let failed = |error: &dyn std::fmt::Display| ServerError::ResourceApi(error.to_string());
         let domain = parse(Format::Json, &domain.to_string()).map_err(|error| failed(&error))?;
         let folder = tempfile::tempdir()?;
@@ -190,7 +198,16 @@ impl ResourceApi {
             store,
             ..Config::default()
         };
-        config.auth.mode = AuthMode::None;
+        match auth {
+            None => config.auth.mode = AuthMode::None,
+            Some(auth) => {
+                config.issuer = Some(auth.issuer());
+                config.introspection_endpoint = Some(auth.introspection_endpoint());
+                config.resource = Some(AUDIENCE.to_owned());
+                config.client_id = Some("resource-api".to_owned());
+                config.client_secret = Some(Secret::new("secret"));
+            }
+        }
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let thread = thread::spawn(move || {

@@ -14,6 +14,8 @@ pub struct World {
     pub domain: Value,
     pub resources: Vec<Resource>,
     pub words: Words,
+    /// Whether callers show who they are.
+    pub tokens: bool,
 }
 
 /// Names and formats that settings can change.
@@ -84,11 +86,18 @@ impl World {
             }
         }
         let resources = members(&domain["DOMAIN"]).map(|(key, value)| Resource::new(key, value, &domain)).collect();
-        Ok(World { name: text(written, "name", "").to_owned(), words: Words::new(&domain), resources, domain })
+        let tokens = domain["TOKENS"] == true;
+        Ok(World { name: text(written, "name", "").to_owned(), words: Words::new(&domain), resources, tokens, domain })
     }
 
     pub fn resource(&self, key: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.key == key)
+    }
+
+    /// All scopes of resource-api for this domain.
+    pub fn scopes(&self) -> String {
+        let keys = self.resources.iter().map(|resource| &resource.key);
+        keys.map(|key| format!("{key}:read {key}:write")).collect::<Vec<_>>().join(" ")
     }
 
     /// VALIDATION_ERROR_STATUS.

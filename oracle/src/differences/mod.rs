@@ -41,9 +41,24 @@ pub fn parts_silently(world: &World, step: &Step, answers: &Pair<Answer>) -> Opt
         return Some("half-bulk");
     }
     let resource = world.resource(step.resource.as_deref()?)?;
+    if resource.allow_unknown && answers.tested.status < 300 && has_no_room(body) {
+        return Some("lost-fields");
+    }
     let written = resource.settings.get("normalize_dotted_fields").unwrap_or(&world.domain["NORMALIZE_DOTTED_FIELDS"]);
     (*written == false && resource.allow_unknown && answers.tested.status < 300 && has_dots(body))
         .then_some("dotted-names")
+}
+
+/// Whether a dotted name leads through what is no object, at any depth.
+fn has_no_room(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            let above = name.split_once('.').and_then(|(above, _)| members.get(above));
+            has_no_room(value) || above.is_some_and(|above| !above.is_object())
+        }),
+        Value::Array(items) => items.iter().any(has_no_room),
+        _ => false,
+    }
 }
 
 /// Whether a member's name has a dot, at any depth.

@@ -25,6 +25,9 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { id: "no-500", explains: no_500, parts: true },
     Difference { id: "debug-texts", explains: debug_texts, parts: false },
     Difference { id: "first-fault", explains: first_fault, parts: false },
+    Difference { id: "roles", explains: roles, parts: false },
+    Difference { id: "public-head", explains: public_head, parts: false },
+    Difference { id: "shown-owners", explains: shown_owners, parts: false },
 ];
 
 /// RESP-08: Eve resolves the document's path against the request's, which doubles its last segments.
@@ -169,6 +172,28 @@ fn debug_texts(case: &Case<'_>) -> bool {
         && reference == tested
         && matches!(reference, 400 | 409)
         && case.all(|mismatch| matches!(&mismatch.place, Place::Body(path) if path.last().is_some_and(|name| name == "message")))
+}
+
+/// Decisions 17: whoever is known, but may not, is told so.
+fn roles(case: &Case<'_>) -> bool {
+    case.world.tokens && case.statuses() == (401, 403)
+}
+
+/// AUTH-01: where GET is public, HEAD is.
+fn public_head(case: &Case<'_>) -> bool {
+    case.world.tokens && case.step.action() == "HEAD" && case.statuses().0 == 401 && case.statuses().1 < 401
+}
+
+/// URRA-04: whose a document is shows only where the schema says so.
+fn shown_owners(case: &Case<'_>) -> bool {
+    let Some(resource) = case.resource().filter(|resource| case.world.tokens && resource.allow_unknown) else {
+        return false;
+    };
+    let owner = resource.settings.get("auth_field").unwrap_or(&case.world.domain["AUTH_FIELD"]).as_str();
+    case.all(|mismatch| {
+        let last = |path: &[String]| path.last().map(String::as_str) == owner;
+        matches!(&mismatch.place, Place::Body(path) if last(path)) && mismatch.values.tested == "(none)"
+    })
 }
 
 /// Of several faults another one may be told.

@@ -28,6 +28,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { id: "repeated-messages", explains: repeated_messages, parts: false },
     Difference { id: "stored-links", explains: stored_links, parts: true },
     Difference { id: "writes-projection", explains: writes_projection, parts: true },
+    Difference { id: "lost-fields", explains: lost_fields, parts: true },
+    Difference { id: "given-away", explains: given_away, parts: true },
 ];
 
 /// POST-11: unique rules hold within one request, too.
@@ -38,6 +40,20 @@ fn unique_in_bulk(case: &Case<'_>) -> bool {
         && matches!(reference, 201 | 409)
         && tested == case.world.status_of_invalid()
         && case.answers.tested.body.contains("is not unique")
+}
+
+/// SER-01: where a dotted name has no room, it stays what it is.
+fn lost_fields(case: &Case<'_>) -> bool {
+    parts_silently(case.world, case.step, case.answers) == Some("lost-fields")
+}
+
+/// URRA-04: an edit leaves a document with its owner, also where the schema has the field.
+fn given_away(case: &Case<'_>) -> bool {
+    let Some(resource) = case.resource().filter(|_| case.world.tokens && case.step.action() == "PATCH") else {
+        return false;
+    };
+    let owner = resource.settings.get("auth_field").and_then(Value::as_str);
+    owner.is_some_and(|owner| matches!(&case.step.body, Body::Json(body) if body.get(owner).is_some()))
 }
 
 /// Told by [`parts_silently`] alone.

@@ -86,7 +86,21 @@ impl<'w> Generator<'w> {
             90 => self.delete_all(resource),
             _ => self.oddity(resource),
         };
+        let step = if self.world.tokens { self.by_somebody(step) } else { step };
         self.steps.push(step);
+    }
+
+    /// With the token of one of three, of nobody, or with none.
+    fn by_somebody(&mut self, mut step: Step) -> Step {
+        let caller = match self.rng.u32(..100) {
+            0..60 => "ada",
+            60..80 => "bob",
+            80..92 => "editor",
+            92..96 => "nobody",
+            _ => return step,
+        };
+        step.headers.push(("Authorization".into(), format!("Bearer {caller}")));
+        step
     }
 
     fn number(&self) -> usize {

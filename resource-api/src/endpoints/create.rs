@@ -95,7 +95,7 @@ async fn create_once(
     // Which documents bring their id.
     let given: Vec<bool> =
         values.iter().map(|value| forced.contains_key("_id") || value.get("_id").is_some()).collect();
-    let insertion = Insertion { app, resource, caller: &context.caller, forced };
+    let insertion = Insertion { app, resource, caller: &context.caller, forced, by_put: id.is_some() };
     let checked = insertion.check(values).await?;
     if checked.iter().any(Result::is_err) {
         return Err(ApiError::NotInserted(checked.into_iter().map(Result::err).collect()));

@@ -29,6 +29,8 @@ pub struct Insertion<'a> {
     pub caller: &'a Caller,
     /// Fields that the URL decides.
     pub forced: Document,
+    /// Whether a PUT makes the document (see [`Questions::seen_only`]).
+    pub by_put: bool,
 }
 
 impl Insertion<'_> {
@@ -156,7 +158,13 @@ impl Insertion<'_> {
     }
 
     fn questions(&self) -> Questions<'_> {
-        Questions { app: self.app, resource: self.resource, caller: self.caller, original: None }
+        Questions {
+            app: self.app,
+            resource: self.resource,
+            caller: self.caller,
+            original: None,
+            seen_only: self.by_put,
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Questions<'a> {
     pub caller: &'a Caller,
     /// The stored document that is being changed; it is no duplicate of itself.
     pub original: Option<&'a Document>,
+    /// VAL-45: references lead only to what the caller sees. So it is for all writes but POST.
+    pub seen_only: bool,
 }
 
 /// A document as it is to be stored, and what must still be so when it is.
@@ -171,12 +173,8 @@ impl Questions<'_> {
         Write::Vacant { source, path, value, filter: self.among(within) }
     }
 
-    /// VAL-45: an edit refers only to what its caller sees.
     fn owner_in(&self, target: &Resource) -> Result<Option<Owner>, AuthError> {
-        match self.original {
-            Some(_) => self.app.gate.owner_seen(self.caller, target),
-            None => Ok(None),
-        }
+        if self.seen_only { self.app.gate.owner_seen(self.caller, target) } else { Ok(None) }
     }
 }
 

@@ -138,3 +138,25 @@ async fn an_owner_can_replace_a_document_of_any_fields() {
     put.answer().await.is(200);
     ask(&api, "bob", "GET", &path, json!(null)).await.refused(404);
 }
+
+/// VAL-45, EMB-05: a POST may refer to anybody's document, a PUT that creates only to one's own; no answer shows another's.
+#[actix_rt::test]
+async fn references_to_others_are_stored_by_post_and_shown_by_nobody() {
+    let mut domain = domain(json!({}));
+    domain["BANDWIDTH_SAVER"] = json!(false);
+    let about = json!({ "type": "objectid", "data_relation": { "resource": "notes", "embeddable": true } });
+    domain["DOMAIN"]["notes"]["schema"]["about"] = about;
+    let api = Api::start(domain, |_| ()).await;
+    for name in ["alice", "bob"] {
+        api.auth.token(name, "notes:read notes:write", json!({}));
+    }
+    let his = ask(&api, "bob", "POST", "/notes", json!({ "text": "his" })).await.is(201).id();
+    let path = "/notes?embedded=%7B%22about%22:1%7D";
+    let posted = ask(&api, "alice", "POST", path, json!({ "about": his })).await.is(201);
+    assert_eq!(posted.json()["about"], Value::Null, "{}", posted.text);
+    let hers = ask(&api, "bob", "POST", path, json!({ "about": his })).await.is(201);
+    assert_eq!(hers.json()["about"]["text"], "his");
+    let put = ask(&api, "alice", "PUT", "/notes/5f0000000000000000000abc", json!({ "about": his })).await.is(422);
+    assert!(put.text.contains("must exist in resource 'notes'"), "{}", put.text);
+    ask(&api, "bob", "PUT", "/notes/5f0000000000000000000abc", json!({ "about": his })).await.is(201);
+}
