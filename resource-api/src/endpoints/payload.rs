@@ -17,6 +17,9 @@ pub enum PayloadError {
     ContentType,
     #[error("Failed to decode JSON object: {0}")]
     Json(String),
+    /// REQ-05.
+    #[error("NaN and Infinity are no numbers of JSON")]
+    NotANumber,
     #[error("No form-urlencoded data supplied")]
     EmptyForm,
     #[error("the form is not UTF-8")]
@@ -52,6 +55,7 @@ impl From<JsonTextError> for PayloadError {
     fn from(error: JsonTextError) -> Self {
         match error {
             JsonTextError::Syntax(error) => Self::Json(error.to_string()),
+            JsonTextError::NotANumber => Self::NotANumber,
             JsonTextError::TooManyValues => Self::TooManyValues,
         }
     }
@@ -63,7 +67,7 @@ impl PayloadError {
         match self {
             Self::ContentType | Self::EmptyForm | Self::EmptyMultipart | Self::TooMany(_) | Self::TooManyValues => true,
             // Eve has no words for these.
-            Self::Multipart(_) | Self::File(_) | Self::FieldNotJson(_) => true,
+            Self::NotANumber | Self::Multipart(_) | Self::File(_) | Self::FieldNotJson(_) => true,
             Self::Json(_)
             | Self::Form
             | Self::EmptyBulk
@@ -130,7 +134,7 @@ pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value,
 fn unwrap_text(value: Value) -> Result<Value, PayloadError> {
     match value {
         Value::String(text) => match parse_json(text.as_bytes()) {
-            Err(JsonTextError::Syntax(_)) => Ok(Value::String(text)),
+            Err(JsonTextError::Syntax(_) | JsonTextError::NotANumber) => Ok(Value::String(text)),
             parsed => Ok(parsed?),
         },
         value => Ok(value),

@@ -25,6 +25,8 @@ async fn a_body_is_read_by_its_content_type() {
     for bad in ["", "{", "{\"name\": }", "\u{feff}x", "nul"] {
         post("application/json", bad).await.refused(400);
     }
+    let number = post("application/json", "{\"name\": NaN}").await.refused(400);
+    assert_eq!(number, "NaN and Infinity are no numbers of JSON");
     let latin = api
         .request("POST", "/people")
         .header("Content-Type", "application/json")

@@ -10,8 +10,24 @@ pub const MOST_VALUES: usize = 250_000;
 pub enum JsonTextError {
     #[error(transparent)]
     Syntax(#[from] serde_json::Error),
+    /// Python reads them.
+    #[error("NaN and Infinity are no numbers of JSON")]
+    NotANumber,
     #[error("more than {MOST_VALUES} values in one JSON text")]
     TooManyValues,
+}
+
+/// What is wrong with a text that does not parse.
+fn fault(text: &[u8], error: serde_json::Error) -> JsonTextError {
+    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    // It stops at the first letter, or behind a sign.
+    let places = error.column().saturating_sub(2)..=error.column();
+    let odd = |place: usize| line.get(place..).is_some_and(|rest| rest.starts_with(b"NaN") || rest.starts_with(b"Inf"));
+    if error.is_syntax() && places.into_iter().any(odd) {
+        JsonTextError::NotANumber
+    } else {
+        JsonTextError::Syntax(error)
+    }
 }
 
 /// Parses JSON of a bounded number of values. Each part of a dotted name counts as one, as it may become a dict (SER-01).
@@ -22,7 +38,7 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonTextError> {
     if text.len() / 2 > MOST_VALUES && count(text) > MOST_VALUES {
         return Err(JsonTextError::TooManyValues);
     }
-    Ok(serde_json::from_slice(text)?)
+    serde_json::from_slice(text).map_err(|error| fault(text, error))
 }
 
 /// The same where several texts share a number of values, of which `left` are left.
@@ -78,6 +94,18 @@ mod tests {
         ] {
             assert_eq!(count(text.as_bytes()), values, "{text}");
         }
+    }
+
+    /// REQ-05: what Python takes for numbers is told apart from other nonsense.
+    #[test]
+    fn numbers_that_are_none_are_told() {
+        for text in ["NaN", "[NaN]", "{\"a\":\n Infinity}", "[1, -Infinity]", " -Infinity"] {
+            assert!(matches!(parse(text.as_bytes()), Err(JsonTextError::NotANumber)), "{text}");
+        }
+        for text in ["nan", "[", "{\"NaN\": }", "[Na]", "\"Infinity", ""] {
+            assert!(matches!(parse(text.as_bytes()), Err(JsonTextError::Syntax(_))), "{text}");
+        }
+        assert_eq!(parse(b"[\"NaN\"]").unwrap(), serde_json::json!(["NaN"]));
     }
 
     /// A body of zeros would take a hundred times its size.
