@@ -26,7 +26,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { id: "debug-texts", explains: debug_texts, parts: false },
     Difference { id: "first-fault", explains: first_fault, parts: false },
     Difference { id: "roles", explains: roles, parts: false },
-    Difference { id: "public-head", explains: public_head, parts: false },
     Difference { id: "shown-owners", explains: shown_owners, parts: false },
 ];
 
@@ -177,11 +176,6 @@ fn debug_texts(case: &Case<'_>) -> bool {
 /// Decisions 17: whoever is known, but may not, is told so.
 fn roles(case: &Case<'_>) -> bool {
     case.world.tokens && case.statuses() == (401, 403)
-}
-
-/// AUTH-01: where GET is public, HEAD is.
-fn public_head(case: &Case<'_>) -> bool {
-    case.world.tokens && case.step.action() == "HEAD" && case.statuses().0 == 401 && case.statuses().1 < 401
 }
 
 /// URRA-04: whose a document is shows only where the schema says so.
