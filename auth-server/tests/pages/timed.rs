@@ -1,5 +1,6 @@
 //! What must take a certain time. These run one by one, and again where a busy machine upset them (.config/nextest.toml).
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,35 @@ use crate::support::{Answer, Browser, Client, PASSWORD, Server, hidden};
 
 /// Of each kind of failure.
 const SAMPLES: usize = 200;
+/// After so many it may be clear already: when the medians are within half of what is allowed.
+const FIRST_LOOK: usize = 80;
 /// An account is left alone before too many failures in its name make others wait.
 const PER_ACCOUNT: usize = 50;
 /// Checks of passwords at the same time: few enough that most find a thread free, or the median would tell of waiting.
 const AT_A_TIME: usize = 4;
 
-/// Attempts may be as many as are needed; the time of a failure is the shortest that the settings allow.
-const SETTINGS: &str = "password_grant = true\n\
-     passwords = { failure_floor = 100, threads = 2 }\n\
-     throttle = { name_and_network = 100, network = 1000000, name = 100, openings = 0 }";
+/// Attempts may be as many as are needed.
+const SETTINGS: &str =
+    "password_grant = true\nthrottle = { name_and_network = 100, network = 1000000, name = 100, openings = 0 }";
+
+/// The settings of a server whose failures take as long as its operator would say: well over a hash on this machine, busy as
+/// it is with other things (F-022), but no shorter than the settings allow.
+async fn settings() -> String {
+    let server = Server::start().await;
+    let hashes = join_all((0..2).map(|_| async {
+        let mut times = Vec::new();
+        for _ in 0..8 {
+            let start = Instant::now();
+            server.app.passwords.hash(shared::Secret::new(PASSWORD)).await.unwrap();
+            times.push(start.elapsed());
+        }
+        times
+    }));
+    let mut times: Vec<_> = hashes.await.into_iter().flatten().collect();
+    times.sort_unstable();
+    let floor = (times[times.len() * 3 / 4] * 4).as_millis().clamp(100, 1000);
+    format!("{SETTINGS}\npasswords = {{ failure_floor = {floor}, threads = 2 }}")
+}
 
 /// A kind of failure: its name, the accounts it is tried with, and the password.
 type Failure = (&'static str, Vec<String>, &'static str);
@@ -68,9 +89,43 @@ async fn failures(server: &Server) -> Vec<Failure> {
     ]
 }
 
-/// Takes the samples of all kinds mixed, so that whatever else happens falls on all, and compares their medians (F-022).
+/// Compares the medians of all kinds (F-022): the whole number of samples decides, unless fewer leave no doubt.
 async fn have_equal_medians(failures: &[Failure], attempt: impl AsyncFn(&str, &str)) {
-    let all: Vec<(usize, &str, &str)> = (0..SAMPLES)
+    let mut times = vec![Vec::new(); failures.len()];
+    sample(failures, 0..FIRST_LOOK, &attempt, &mut times).await;
+    let (apart, allowed) = spread(&mut times);
+    if apart <= allowed / 2 {
+        return;
+    }
+    sample(failures, FIRST_LOOK..SAMPLES, &attempt, &mut times).await;
+    let told: Vec<_> = failures.iter().map(|(kind, ..)| kind).zip(medians(&mut times)).collect();
+    let (apart, allowed) = spread(&mut times);
+    assert!(apart <= allowed, "{told:?}");
+}
+
+fn medians(times: &mut [Vec<Duration>]) -> Vec<Duration> {
+    let median = |of_kind: &mut Vec<Duration>| {
+        of_kind.sort_unstable();
+        of_kind[of_kind.len() / 2]
+    };
+    times.iter_mut().map(median).collect()
+}
+
+/// How far the medians lie apart, and how far they may.
+fn spread(times: &mut [Vec<Duration>]) -> (Duration, Duration) {
+    let medians = medians(times);
+    let (least, most) = (*medians.iter().min().unwrap(), *medians.iter().max().unwrap());
+    (most - least, Duration::from_millis(5).max(least / 20))
+}
+
+/// Takes samples of all kinds mixed, so that whatever else happens falls on all.
+async fn sample(
+    failures: &[Failure],
+    numbers: Range<usize>,
+    attempt: &impl AsyncFn(&str, &str),
+    times: &mut [Vec<Duration>],
+) {
+    let all: Vec<(usize, &str, &str)> = numbers
         .flat_map(|sample| {
             failures
                 .iter()
@@ -88,24 +143,15 @@ async fn have_equal_medians(failures: &[Failure], attempt: impl AsyncFn(&str, &s
         }
         taken
     }));
-    let samples: Vec<_> = samples.await.into_iter().flatten().collect();
-    let medians: Vec<Duration> = (0..failures.len())
-        .map(|kind| {
-            let mut of_kind: Vec<_> = samples.iter().filter(|(of, _)| *of == kind).map(|(_, took)| *took).collect();
-            assert!(of_kind.len() >= SAMPLES);
-            of_kind.sort_unstable();
-            of_kind[of_kind.len() / 2]
-        })
-        .collect();
-    let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
-    let told: Vec<_> = failures.iter().map(|(kind, ..)| kind).zip(&medians).collect();
-    assert!(*most - *least <= Duration::from_millis(5).max(*least / 20), "{told:?}");
+    for (kind, took) in samples.await.into_iter().flatten() {
+        times[kind].push(took);
+    }
 }
 
 /// F-021, F-022: how long the login page takes tells nothing of what was wrong.
 #[actix_rt::test]
 async fn failures_at_the_login_page_take_the_same_time() {
-    let server = Server::with(SETTINGS).await;
+    let server = Server::with(&settings().await).await;
     let mut failures = failures(&server).await;
     failures.push(("empty password", failures[0].1.clone(), ""));
     let browsers = join_all((0..AT_A_TIME).map(|_| async {
@@ -125,7 +171,7 @@ async fn failures_at_the_login_page_take_the_same_time() {
 /// F-021, F-022, F-014: nor how long the password grant takes, whoever may not sign in by it.
 #[actix_rt::test]
 async fn failures_of_the_password_grant_take_the_same_time() {
-    let server = Server::with(SETTINGS).await;
+    let server = Server::with(&settings().await).await;
     let script = script(&server).await;
     let mut failures = failures(&server).await;
     failures.push(("password to be changed", (0..4).map(|number| format!("fresh{number}")).collect(), PASSWORD));
@@ -143,10 +189,13 @@ async fn an_attempt_that_must_wait_takes_as_long_as_a_failure() {
     let (script, alice) = (script(&server).await, server.user("alice").await);
     script.password(&alice.username, "wrong").await.refused("invalid_grant");
     for password in [PASSWORD, "wrong"] {
-        let start = Instant::now();
-        script.password(&alice.username, password).await.refused("temporarily_unavailable");
-        let took = start.elapsed();
-        assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(360), "{took:?}");
+        let mut least = Duration::MAX;
+        for _ in 0..3 {
+            let start = Instant::now();
+            script.password(&alice.username, password).await.refused("temporarily_unavailable");
+            least = least.min(start.elapsed());
+        }
+        assert!(least >= Duration::from_millis(300) && least < Duration::from_millis(360), "{least:?}");
     }
 }
 
@@ -177,7 +226,7 @@ async fn each_further_failure_doubles_the_wait() {
 /// F-007: while sign-ins are hammered, everything else is answered within 50 ms, 99 times of 100.
 #[actix_rt::test]
 async fn a_flood_of_sign_ins_leaves_everything_else_fast() {
-    let server = Server::with(SETTINGS).await;
+    let server = Server::with(&settings().await).await;
     let (script, api, robot) = (script(&server).await, server.api().await, server.robot().await);
     let token = robot.token(&[("grant_type", "client_credentials")]).await.tokens().access;
     let over = std::cell::Cell::new(false);
