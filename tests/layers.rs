@@ -190,6 +190,42 @@ fn the_lists_of_this_file_name_what_is_there() {
     none(stale.map(|entry| (*entry).to_owned()).collect(), "these are gone");
 }
 
+/// A test that is renamed would drop out of its group without a word.
+#[test]
+fn the_tests_that_nextest_groups_by_name_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let config = std::fs::read_to_string(root.join(".config/nextest.toml")).unwrap();
+    let sources = sources();
+    let (mut known, mut gone) = (0, Vec::new());
+    for part in config.split("package(").skip(1) {
+        let (package, rest) = part.split_once(") and test(/").unwrap();
+        let folder = if package == "evergate" { String::new() } else { format!("{package}/") };
+        for name in rest.split("/)").next().unwrap().split('|') {
+            let inside = |path: &str| match folder.as_str() {
+                "" => path.starts_with("tests/") || path.starts_with("src/"),
+                folder => path.starts_with(folder),
+            };
+            let is_there = sources.iter().any(|source| inside(&source.path) && names(&source.code, name));
+            known += usize::from(is_there);
+            if !is_there {
+                gone.push(format!("{package}: {name}"));
+            }
+        }
+    }
+    assert!(known > 20, "only {known} names were found");
+    none(gone, "these tests are gone or renamed");
+}
+
+/// Whether there is a function with `wanted` in its name.
+fn names(code: &str, wanted: &str) -> bool {
+    code.match_indices("fn ").any(|(start, _)| {
+        code[start + 3..]
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .next()
+            .is_some_and(|name| name.contains(wanted))
+    })
+}
+
 #[test]
 fn a_crate_is_found_by_its_whole_name_only() {
     assert!(uses("use redis::Client;", "redis"));
