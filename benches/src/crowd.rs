@@ -21,8 +21,9 @@ pub struct Crowd {
     pub latency: Latency,
     /// Answers to sign-ins, by status.
     pub sign_ins: BTreeMap<u16, u64>,
-    /// The most the auth-server held, in KiB.
+    /// The most the auth-server held, in KiB: with, and without, the pages of its file that it has mapped.
     pub resident: u64,
+    pub own: u64,
 }
 
 /// Fails when an introspection is answered by anything but 200, or a sign-in by anything but a refusal of the password (401), of one
@@ -37,12 +38,20 @@ pub async fn measure(running: &Running, introspection: &Request, time: Duration)
         stop.send_replace(true);
         latency
     };
-    let (counts, latency) = tokio::try_join!(crowd, measured)?;
+    let most = async {
+        let (mut stopped, mut most) = (stopped.clone(), 0);
+        while !*stopped.borrow_and_update() {
+            most = most.max(Usage::of(running.auth_id)?.own);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(most)
+    };
+    let (counts, latency, own) = tokio::try_join!(crowd, measured, most)?;
     let mut sign_ins = BTreeMap::new();
     for status in counts.into_iter().flatten() {
         *sign_ins.entry(status).or_insert(0) += 1;
     }
-    Ok(Crowd { latency, sign_ins, resident: Usage::of(running.auth_id)?.peak })
+    Ok(Crowd { latency, sign_ins, resident: Usage::of(running.auth_id)?.peak, own })
 }
 
 /// One browser: opens the page once, then tries one password after the other.

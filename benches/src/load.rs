@@ -104,11 +104,17 @@ pub async fn closed_loop(target: &Target, request: &Request, server: u32, time: 
         let mut answers = 0_u64;
         loop {
             request.number(&mut bytes);
+            let sent = Instant::now();
             let status = connection.exchange(&bytes).await?.status;
-            if status != request.status {
-                return Err(Fault::from(format!("expected {}, got {status} under load", request.status)));
-            }
             let now = Instant::now();
+            if status != request.status {
+                let told = format!(
+                    "expected {}, got {status} under load, {:?} after sending; {answers} answers before",
+                    request.status,
+                    now - sent
+                );
+                return Err(Fault::from(told));
+            }
             if now >= end {
                 return Ok(answers);
             }
@@ -133,18 +139,20 @@ pub struct Latency {
     pub p999: Duration,
 }
 
-/// Requests fall due `rate` times a second, in turn over 32 connections, for `time`. A request whose connection was still
+/// Requests fall due `rate` times a second, in turn over 32 connections (fewer at slow rates: a server closes those that are idle
+/// for seconds), for `time`. A request whose connection was still
 /// waiting for the last answer counts from when it was due, so a stall is seen by every request that it held up.
 pub async fn open_loop(target: &Target, request: &Request, rate: u32, time: Duration) -> Result<Latency, Fault> {
     let start = Instant::now() + WARM_UP;
     let gap = Duration::from_secs(1) / rate;
-    let rounds = ((time.as_secs_f64() * f64::from(rate) / f64::from(CONNECTIONS)) as u32).max(1);
-    let waits = try_join_all((0..CONNECTIONS).map(async |number| {
+    let connections = CONNECTIONS.min(rate);
+    let rounds = ((time.as_secs_f64() * f64::from(rate) / f64::from(connections)) as u32).max(1);
+    let waits = try_join_all((0..connections).map(async |number| {
         let mut connection = Connection::open(target).await?;
         let mut bytes = request.bytes.to_vec();
         let mut waits = Vec::with_capacity(rounds as usize);
         for round in 0..rounds {
-            let due = start + gap * (round * CONNECTIONS + number);
+            let due = start + gap * (round * connections + number);
             let mut from = due;
             if Instant::now() < due {
                 tokio::time::sleep_until(due.into()).await;

@@ -23,6 +23,8 @@ pub struct Usage {
     pub resident: u64,
     /// The most it ever held, in KiB.
     pub peak: u64,
+    /// What of it no file stands behind, in KiB.
+    pub own: u64,
 }
 
 impl Usage {
@@ -39,7 +41,7 @@ impl Usage {
             status.lines().find_map(value).unwrap_or_default()
         };
         let cpu = Duration::from_millis(ticks * 1000 / TICKS);
-        Ok(Self { cpu, resident: memory("VmRSS:"), peak: memory("VmHWM:") })
+        Ok(Self { cpu, resident: memory("VmRSS:"), peak: memory("VmHWM:"), own: memory("RssAnon:") })
     }
 }
 

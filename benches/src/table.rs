@@ -98,16 +98,17 @@ impl Table {
     }
 
     pub fn crowd(&mut self, crowd: &Crowd) {
-        let Crowd { latency, sign_ins, resident } = crowd;
+        let Crowd { latency, sign_ins, resident, own } = crowd;
         let answers: Vec<String> = sign_ins.iter().map(|(status, count)| format!("{count} × {status}")).collect();
         self.write(format_args!(
             "\n{RATE} introspections/s while 50 browsers try passwords: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms; sign-ins: {}; \
-             the auth-server held {:.0} MiB at most.",
+             the auth-server held {:.0} MiB at most, {:.0} MiB of them its own, the others pages of its file.",
             latency.median.as_secs_f64() * 1000.0,
             latency.p99.as_secs_f64() * 1000.0,
             latency.p999.as_secs_f64() * 1000.0,
             answers.join(", "),
             *resident as f64 / 1024.0,
+            *own as f64 / 1024.0,
         ));
     }
 
