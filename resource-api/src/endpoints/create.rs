@@ -68,22 +68,26 @@ pub async fn create(
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
 ) -> Result<HttpResponse, ApiError> {
+    let vacancies = context.app.plain(context.resource).vacancies;
+    // One document whose unique values an index keeps apart is stored without asking first: most are new.
+    let trusting = values.len() == 1 && !vacancies && context.resource.indexes.iter().any(|index| index.unique);
     // Whoever loses a race for a value has another look at what there is now.
-    let again = context.app.plain(context.resource).vacancies.then(|| values.clone());
-    let refused = match create_once(context, values, id, attempt).await? {
+    let again = (trusting || vacancies).then(|| values.clone());
+    let refused = match create_once(context, values, id, attempt, trusting).await? {
         Ok(response) => return Ok(response),
         Err(refused) => refused,
     };
     let Some(values) = again else { return Err(refused) };
-    create_once(context, values, id, attempt).await?
+    create_once(context, values, id, attempt, false).await?
 }
 
-/// The inner error: what was free is taken by now.
+/// The inner error: what was free is taken by now, or, `trusting`, there is something wrong and another look tells all of it.
 async fn create_once(
     context: &Context<'_>,
     values: Vec<Value>,
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
+    trusting: bool,
 ) -> Result<Result<HttpResponse, ApiError>, ApiError> {
     let query = context.answer_query()?;
     let mut forced = Document::new();
@@ -95,10 +99,11 @@ async fn create_once(
     // Which documents bring their id.
     let given: Vec<bool> =
         values.iter().map(|value| forced.contains_key("_id") || value.get("_id").is_some()).collect();
-    let insertion = Insertion { app, resource, caller: &context.caller, forced, by_put: id.is_some() };
+    let insertion = Insertion { app, resource, caller: &context.caller, forced, by_put: id.is_some(), trusting };
     let checked = insertion.check(values).await?;
     if checked.iter().any(Result::is_err) {
-        return Err(ApiError::NotInserted(checked.into_iter().map(Result::err).collect()));
+        let refused = ApiError::NotInserted(checked.into_iter().map(Result::err).collect());
+        return if trusting { Ok(Err(refused)) } else { Err(refused) };
     }
     let mut stored = Vec::with_capacity(checked.len());
     let mut vacancies = Vec::with_capacity(checked.len());
@@ -108,10 +113,12 @@ async fn create_once(
     }
     let answer = answer(context, &query, &stored, &given).await?;
     let more = attempt.map(|attempt| attempt.keep(&answer)).transpose()?.unwrap_or_default();
-    Ok(match insertion.store(&stored, vacancies, more).await? {
-        Stored::Done => Ok(created(context, answer)),
-        Stored::Taken(refused) => Err(refused),
-        Stored::Refused => Err(ApiError::Duplicate("Idempotency-Key".to_owned())),
+    Ok(match insertion.store(&stored, vacancies, more).await {
+        Ok(Stored::Done) => Ok(created(context, answer)),
+        Ok(Stored::Taken(refused)) => Err(refused),
+        Ok(Stored::Refused) => Err(ApiError::Duplicate("Idempotency-Key".to_owned())),
+        Err(refused @ (ApiError::NotInserted(_) | ApiError::Duplicate(_))) if trusting => Err(refused),
+        Err(error) => return Err(error),
     })
 }
 

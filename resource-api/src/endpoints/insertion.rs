@@ -31,6 +31,8 @@ pub struct Insertion<'a> {
     pub forced: Document,
     /// Whether a PUT makes the document (see [`Questions::seen_only`]).
     pub by_put: bool,
+    /// Values that an index keeps apart are not looked for: the commit tells.
+    pub trusting: bool,
 }
 
 impl Insertion<'_> {
@@ -164,6 +166,7 @@ impl Insertion<'_> {
             caller: self.caller,
             original: None,
             seen_only: self.by_put,
+            trusting: self.trusting,
         }
     }
 }

@@ -226,7 +226,7 @@ async fn validated(context: &Context<'_>, sent: Value, mode: Mode<'_>, now: Date
         Mode::Update { original } | Mode::Replace { original } => Some(original),
         Mode::Insert => None,
     };
-    let questions = Questions { app, resource, caller: &context.caller, original, seen_only: true };
+    let questions = Questions { app, resource, caller: &context.caller, original, seen_only: true, trusting: false };
     let settled = questions.settle(vec![validation]).await?.pop().unwrap_or_else(|| Err(Issues::default()));
     settled.map_err(ApiError::Invalid)
 }
@@ -267,7 +267,14 @@ async fn commit(
     document: &Document,
 ) -> Result<Result<(), ApiError>, ApiError> {
     let (app, resource) = (context.app, context.resource);
-    let questions = Questions { app, resource, caller: &context.caller, original: Some(original), seen_only: true };
+    let questions = Questions {
+        app,
+        resource,
+        caller: &context.caller,
+        original: Some(original),
+        seen_only: true,
+        trusting: false,
+    };
     let mut writes: Vec<Write> = vacancies.iter().map(|vacancy| questions.still_vacant(vacancy)).collect();
     writes.push(write);
     match app.documents.commit(writes).await? {

@@ -32,6 +32,8 @@ pub struct Questions<'a> {
     pub original: Option<&'a Document>,
     /// VAL-45: references lead only to what the caller sees. So it is for all writes but POST.
     pub seen_only: bool,
+    /// Values that an index keeps apart are not looked for: the commit tells.
+    pub trusting: bool,
 }
 
 /// A document as it is to be stored, and what must still be so when it is.
@@ -53,7 +55,8 @@ impl Questions<'_> {
     /// Each document as it is to be stored, or what is wrong with it.
     pub async fn settle(&self, validations: Vec<Validation>) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
         let mut asked: HashMap<Kind, Vec<Bson>> = HashMap::new();
-        for lookup in validations.iter().flat_map(Validation::lookups) {
+        let asks = |lookup: &&Lookup| !(self.trusting && self.is_kept_apart(lookup));
+        for lookup in validations.iter().flat_map(Validation::lookups).filter(asks) {
             let (kind, value) = split(lookup);
             asked.entry(kind).or_default().push(value.clone());
         }
@@ -152,18 +155,24 @@ impl Questions<'_> {
         }
     }
 
-    /// What the commit has to look at again, as nothing else would: an index says nothing about lists as a whole, about
-    /// null, which is also the value of what is missing, and about parts of a collection.
+    /// What the commit has to look at again, as nothing else would.
     fn vacancy(&self, lookup: &Lookup) -> Option<Vacancy> {
         let Lookup::Unique { path, value, within } = lookup else { return None };
+        let vacancy = || Vacancy { path: path.clone(), value: value.clone(), within: *within };
+        (!self.is_kept_apart(lookup)).then(vacancy)
+    }
+
+    /// Whether a value is unique by an index, which says nothing about lists as a whole, about null, which is also the value
+    /// of what is missing, and about parts of a collection.
+    fn is_kept_apart(&self, lookup: &Lookup) -> bool {
+        let Lookup::Unique { path, value, within } = lookup else { return false };
         let owner = match within {
             UniqueWithin::Owner => self.caller.owner.as_ref().map(|owner| owner.field.as_str()),
             _ => None,
         };
-        let enforced = !matches!(value, Bson::Null | Bson::Array(_))
+        !matches!(value, Bson::Null | Bson::Array(_))
             && *within != UniqueWithin::Resource
-            && self.resource.indexes.iter().any(|index| index.keeps_apart(path, owner));
-        (!enforced).then(|| Vacancy { path: path.clone(), value: value.clone(), within: *within })
+            && self.resource.indexes.iter().any(|index| index.keeps_apart(path, owner))
     }
 
     /// The write that fails unless the value is still free.

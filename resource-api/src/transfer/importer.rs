@@ -256,8 +256,14 @@ impl Importer {
             values.push(Ok(document));
         }
         let caller = Caller::default();
-        let insertion =
-            Insertion { app, resource: &self.resource, caller: &caller, forced: Document::new(), by_put: false };
+        let insertion = Insertion {
+            app,
+            resource: &self.resource,
+            caller: &caller,
+            forced: Document::new(),
+            by_put: false,
+            trusting: false,
+        };
         let checked = insertion.settle(values, self.record.started, None).await?;
         let mut good = (Vec::with_capacity(about.len()), Vec::with_capacity(about.len()));
         for (checked, (line, text, brought)) in checked.into_iter().zip(about) {
