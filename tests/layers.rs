@@ -198,7 +198,7 @@ fn the_tests_that_nextest_groups_by_name_are_there() {
     let sources = sources();
     let (mut known, mut gone) = (0, Vec::new());
     for part in config.split("package(").skip(1) {
-        let (package, rest) = part.split_once(") and test(/").unwrap();
+        let Some((package, rest)) = part.split_once(") and test(/") else { continue };
         let folder = if package == "evergate" { String::new() } else { format!("{package}/") };
         for name in rest.split("/)").next().unwrap().split('|') {
             let inside = |path: &str| match folder.as_str() {
