@@ -86,6 +86,16 @@ async fn a_session_ends_after_its_idle_time_and_at_its_absolute_end() {
     let (session, _) = capped.sessions.create("x".to_owned(), vec![]).await.unwrap();
     actix_rt::time::sleep(Duration::from_millis(1_100)).await;
     assert!(capped.sessions.get(session.id()).await.unwrap().is_none());
+
+    let used = sessions(Duration::from_millis(900), Duration::from_secs(2));
+    let (session, _) = used.sessions.create("x".to_owned(), vec![]).await.unwrap();
+    let mut alive = 0;
+    for _ in 0..8 {
+        actix_rt::time::sleep(Duration::from_millis(300)).await;
+        alive += u32::from(used.sessions.get(session.id()).await.unwrap().is_some());
+    }
+    assert!((3..8).contains(&alive), "use renews it up to its absolute end: alive {alive} times");
+    assert!(used.sessions.get(session.id()).await.unwrap().is_none());
 }
 
 /// F-053: sessions are found again by their owner.

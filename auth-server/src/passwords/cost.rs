@@ -46,7 +46,7 @@ impl Cost {
 }
 
 /// The shorter of two runs, in time of this thread alone: others on the machine must not lock anybody out.
-fn measure<T>(run: impl Fn() -> T) -> Duration {
+pub(super) fn measure<T>(run: impl Fn() -> T) -> Duration {
     let once = || {
         let start = thread_time();
         std::hint::black_box(run());

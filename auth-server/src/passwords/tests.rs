@@ -37,8 +37,13 @@ async fn weaker_and_older_hashes_are_upgraded_by_the_right_password() {
         .hash_password_with_salt(text.as_bytes(), &[7; 16])
         .unwrap()
         .to_string();
+    let other = Argon2::new(Algorithm::Argon2i, Version::V0x13, Params::new(19_456, 2, 1, None).unwrap())
+        .hash_password_with_salt(text.as_bytes(), &[7; 16])
+        .unwrap()
+        .to_string();
+    assert!(other.starts_with("$argon2i$"), "{other}");
     let parts = bcrypt::hash_with_result(text, 4).unwrap();
-    let mut olds = vec![weak];
+    let mut olds = vec![weak, other];
     for version in [bcrypt::Version::TwoA, bcrypt::Version::TwoB, bcrypt::Version::TwoY] {
         olds.push(parts.format_for_version(version));
     }
@@ -89,6 +94,24 @@ async fn without_a_hash_no_password_is_right() {
         assert_eq!(passwords.verify(stored, secret(text)).await.unwrap().verdict, Verdict::Wrong);
     }
     assert!(read_argon2(&passwords.inner.dummy).is_some(), "the dummy costs what a real hash costs");
+}
+
+/// F-021: where there is nothing to check, or nothing that can be, as much work is done as for a wrong password.
+#[test]
+fn nothing_to_check_costs_as_much_as_a_wrong_password() {
+    let passwords = passwords();
+    let stored = passwords.inner.hash(&secret("right"));
+    let time = |stored: Option<&str>, text: &str| {
+        let text = secret(text);
+        cost::measure(|| passwords.inner.verify(stored, &text))
+    };
+    let wrong = time(Some(&stored), "wrong");
+    for (stored, text) in
+        [(None, "wrong"), (None, ""), (Some(stored.as_str()), ""), (Some("$argon2id$nonsense"), "wrong")]
+    {
+        let took = time(stored, text);
+        assert!(took > wrong / 3 && took < wrong * 3, "{stored:?} {text:?}: {took:?} instead of {wrong:?}");
+    }
 }
 
 /// F-007: what would wait too long is refused at once.

@@ -1,5 +1,7 @@
 //! The console at /management.
 
+use serde_json::Value;
+
 use crate::support::{Answer, Browser, PASSWORD, Person, Server, hidden};
 use crate::{is_error_page, is_page};
 
@@ -73,6 +75,23 @@ async fn the_console_is_for_admins() {
     }
 }
 
+/// F-063: the export holds what the filter finds, a JSON object a line.
+#[actix_rt::test]
+async fn the_audit_log_is_exported_as_it_is_filtered() {
+    let server = Server::start().await;
+    let browser = signed_in(&admin(&server).await).await;
+    browser.get("/oauth/management/users").await;
+    let kinds = async |query: &str| {
+        let answer = browser.get(&format!("/oauth/management/audit/export{query}")).await;
+        assert_eq!(answer.header("content-type"), "application/x-ndjson");
+        let of = |line: &str| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+        answer.body.lines().map(of).collect::<Vec<_>>()
+    };
+    assert!(kinds("").await.len() > 2);
+    assert_eq!(kinds("?kind=login_succeeded").await, ["login_succeeded"]);
+    assert_eq!(kinds("?kind=login_succeeded&ip=192.0.2.1").await, Vec::<String>::new());
+}
+
 /// F-063, G-001: a filter that can't be read is told at its field; a field of days never holds what is none, which browsers
 /// complain of.
 #[actix_rt::test]
@@ -94,6 +113,7 @@ async fn a_filter_of_the_audit_log_that_can_not_be_read_is_told() {
             assert!(field.contains("value=\"\""), "{field}");
         }
     }
+    is_error_page(&browser.get("/oauth/management/audit/export?ip=localhost").await, 404);
     let page = browser.get("/oauth/management/audit?from=2026-01-31").await;
     is_page(&page, 200);
     assert!(page.body.contains("value=\"2026-01-31\""));

@@ -133,5 +133,6 @@ fn is_error_page(answer: &Answer, status: u16) {
     is_page(answer, status);
     assert_eq!(answer.header("location"), "");
     assert!(answer.body.contains(answer.header("x-request-id")), "the reference is missing: {}", answer.body);
+    assert!(answer.body.contains("<dt>Time</dt><dd>20"), "the time is missing: {}", answer.body);
     assert!(answer.body.contains("class=\"button primary\" href="), "a dead end: {}", answer.body);
 }
