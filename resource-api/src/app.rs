@@ -10,7 +10,7 @@ use shared::store::StoreError;
 
 use crate::auth::Gate;
 use crate::config::{AuthMode, Config, Limits};
-use crate::domain::{Domain, Resource};
+use crate::domain::{Domain, DomainError, Resource};
 use crate::endpoints::{InFlight, may_need_vacancies};
 use crate::error::Challenge;
 use crate::introspection::{Introspector, IntrospectorError};
@@ -76,8 +76,8 @@ impl Plain {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("the domain file has urls that can't be served:\n{}", .0.join("\n"))]
-    Routes(Vec<String>),
+    #[error(transparent)]
+    Domain(#[from] DomainError),
     #[error("{0}: the resource's own settings make no query: {1}")]
     Query(String, QueryError),
     #[error("{0}: datasource.filter asks for claims of a token, which auth.mode = \"none\" does not take")]
@@ -105,7 +105,7 @@ impl App {
         metrics: Metrics,
         address: SocketAddr,
     ) -> Result<Self, AppError> {
-        let router = Router::new(&domain).map_err(AppError::Routes)?;
+        let router = Router::new(&domain).map_err(DomainError::Faults)?;
         let public_url = config.public_url_at(address);
         let resource = config.resource.clone().unwrap_or_else(|| public_url.clone());
         let introspector = match config.auth.mode {

@@ -48,7 +48,10 @@ pub enum StartError {
 
 /// Reads the domain file, opens the store and serves on `listener`.
 pub async fn start(config: Config, listener: TcpListener) -> Result<Server, StartError> {
-    let domain = domain::load(&config.domain)?;
+    let (domain, faults) = routes::examine(&config.domain)?;
+    if !faults.is_empty() {
+        return Err(DomainError::Faults(faults).into());
+    }
     start_with(config, domain, listener).await
 }
 

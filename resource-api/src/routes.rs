@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use crate::domain::{Domain, Method, Resource};
+use crate::domain::{self, Domain, DomainError, Fault, Method, Resource};
 
 pub mod converter;
 
@@ -107,14 +108,11 @@ pub struct Router {
 
 impl Router {
     /// The error names each url that can't be understood.
-    pub fn new(domain: &Domain) -> Result<Self, Vec<String>> {
+    pub fn new(domain: &Domain) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut routes = Vec::new();
         for resource in domain.resources.values().filter(|resource| !resource.internal) {
-            match resource_routes(resource) {
-                Ok(more) => routes.extend(more),
-                Err(fault) => faults.push(format!("{}: url: {fault}", resource.key)),
-            }
+            routes.extend(resource_routes(resource, &mut faults));
         }
         if let Some(path) = &domain.settings.schema_endpoint {
             let read = BTreeSet::from([Method::Get]);
@@ -125,7 +123,7 @@ impl Router {
                     routes.push(Route::new(Target::Schemas, segments, read.clone()));
                     routes.push(Route::new(Target::Schema, one, read));
                 }
-                Err(fault) => faults.push(format!("SCHEMA_ENDPOINT: {fault}")),
+                Err(message) => faults.push(fault(None, "SCHEMA_ENDPOINT", message)),
             }
         }
         if !faults.is_empty() {
@@ -262,27 +260,48 @@ fn decode(path: &str) -> Option<Cow<'_, str>> {
     if path.contains('%') { percent_decode_str(path).decode_utf8().ok() } else { Some(Cow::Borrowed(path)) }
 }
 
-fn resource_routes(resource: &Arc<Resource>) -> Result<Vec<Route>, String> {
-    let mut routes = vec![Route::new(
-        Target::Collection(resource.clone()),
-        parse(&resource.url)?,
-        resource.resource_methods.clone(),
-    )];
-    if resource.item_lookup {
-        let mut segments = parse(&resource.url)?;
+/// Those that can be understood; why others can't goes to `faults`.
+fn resource_routes(resource: &Arc<Resource>, faults: &mut Vec<Fault>) -> Vec<Route> {
+    let mut noted = |rule: &str, message| faults.push(fault(Some(&resource.key), rule, message));
+    let mut routes = Vec::new();
+    match parse(&resource.url) {
+        Ok(segments) => {
+            let target = Target::Collection(resource.clone());
+            routes.push(Route::new(target, segments, resource.resource_methods.clone()));
+        }
+        Err(message) => noted("url", message),
+    }
+    let item = resource.item_lookup.then(|| {
         let field = resource.item_lookup_field.clone();
-        segments.push(Segment::Value { field: field.clone(), converter: Converter::parse(&resource.item_url)? });
-        let target = Target::Item { resource: resource.clone(), field };
-        routes.push(Route::new(target, segments, resource.item_methods.clone()));
+        let target = Target::Item { resource: resource.clone(), field: field.clone() };
+        ("item_url", &resource.item_url, field, target, resource.item_methods.clone())
+    });
+    let lookup = resource.additional_lookup.as_ref().map(|lookup| {
+        let target = Target::Lookup { resource: resource.clone(), field: lookup.field.clone() };
+        ("additional_lookup.url", &lookup.url, lookup.field.clone(), target, BTreeSet::from([Method::Get]))
+    });
+    for (rule, url, field, target, methods) in item.into_iter().chain(lookup) {
+        match (Converter::parse(url), parse(&resource.url)) {
+            (Ok(converter), Ok(mut segments)) => {
+                segments.push(Segment::Value { field, converter });
+                routes.push(Route::new(target, segments, methods));
+            }
+            (Err(message), _) => noted(rule, message),
+            (Ok(_), Err(_)) => {}
+        }
     }
-    if let Some(lookup) = &resource.additional_lookup {
-        let mut segments = parse(&resource.url)?;
-        let field = lookup.field.clone();
-        segments.push(Segment::Value { field: field.clone(), converter: Converter::parse(&lookup.url)? });
-        let target = Target::Lookup { resource: resource.clone(), field };
-        routes.push(Route::new(target, segments, BTreeSet::from([Method::Get])));
-    }
-    Ok(routes)
+    routes
+}
+
+fn fault(resource: Option<&str>, rule: &str, message: String) -> Fault {
+    Fault { resource: resource.map(str::to_owned), field: None, rule: Some(rule.to_owned()), message }
+}
+
+/// Reads a domain file; all that is wrong with it, its urls included, is with the domain.
+pub fn examine(file: &Path) -> Result<(Domain, Vec<Fault>), DomainError> {
+    let (domain, mut faults) = domain::examine(file)?;
+    faults.extend(Router::new(&domain).err().unwrap_or_default());
+    Ok((domain, faults))
 }
 
 /// `people/<regex("[a-f0-9]{24}"):person>/invoices`: text and converters between slashes (URL-10).

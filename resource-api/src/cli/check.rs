@@ -1,5 +1,6 @@
 //! `check`.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -37,23 +38,41 @@ pub struct Arguments {
 
 pub async fn run(arguments: Arguments) -> Done {
     let Arguments { domain, config, against_data, examples, json } = arguments;
-    let named = match &config.config {
-        Some(_) => Some(config.load()?.domain),
-        None => None,
-    };
-    let files: Vec<&Path> = domain.as_deref().into_iter().chain(named.as_deref()).collect();
-    let Some(first) = files.first() else {
+    if domain.is_none() && config.config.is_none() {
         return Err("name a domain file, or a configuration with --config".into());
-    };
+    }
+    let named = config.config.is_some().then(|| config.load()).transpose().map(|config| config.map(|it| it.domain));
     if against_data {
-        return check_data(first, &config, examples, json).await;
+        let file = match domain {
+            Some(file) => file,
+            None => named?.unwrap_or_default(),
+        };
+        return check_data(&file, &config, examples, json).await;
     }
-    for file in files {
-        let domain = read(file)?;
-        let resources = domain.resources.len();
-        println!("{}: {resources} resource{}, no faults", file.display(), if resources == 1 { "" } else { "s" });
+    // What is wrong with one file keeps nothing about the others back.
+    let mut code = ExitCode::SUCCESS;
+    let mut fault = |place: &Path, error: &dyn Display| {
+        eprintln!("error: {}: {error}", place.display());
+        code = ExitCode::FAILURE;
+    };
+    let named = named.unwrap_or_else(|error| {
+        fault(config.config.as_deref().unwrap_or(Path::new("")), &error);
+        None
+    });
+    for file in domain.into_iter().chain(named) {
+        match read(&file) {
+            Ok(domain) => {
+                let resources = domain.resources.len();
+                println!(
+                    "{}: {resources} resource{}, no faults",
+                    file.display(),
+                    if resources == 1 { "" } else { "s" }
+                );
+            }
+            Err(error) => fault(&file, &error),
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 async fn check_data(file: &Path, config: &ConfigFile, examples: usize, json: bool) -> Done {

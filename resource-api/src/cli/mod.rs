@@ -19,8 +19,8 @@ use shared::logging;
 
 use crate::App;
 use crate::config::Config;
-use crate::domain::{self, Domain};
-use crate::routes::Router;
+use crate::domain::{Domain, DomainError};
+use crate::routes;
 
 /// What variables begin with.
 const PREFIX: &str = "RESOURCE_API";
@@ -87,12 +87,11 @@ impl ConfigFile {
     }
 }
 
-/// The domain with its warnings told and its urls tried.
+/// The domain with its warnings told; the error is all that is wrong with it.
 fn read(file: &Path) -> Result<Domain, Failure> {
-    let domain = domain::load(file)?;
+    let (domain, faults) = routes::examine(file)?;
     for warning in &domain.warnings {
         eprintln!("warning: {warning}");
     }
-    Router::new(&domain).map_err(crate::AppError::Routes)?;
-    Ok(domain)
+    if faults.is_empty() { Ok(domain) } else { Err(DomainError::Faults(faults).into()) }
 }

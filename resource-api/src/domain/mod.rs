@@ -20,7 +20,7 @@ pub use collections::{IDEMPOTENCY, OWN};
 pub use cors::{Cors, origin_pattern};
 pub use date_format::*;
 pub use error::*;
-pub use reader::{Format, load, parse};
+pub use reader::{Format, examine, load, parse};
 pub use resource::*;
 pub use schema::*;
 pub use text_pattern::TextPattern;

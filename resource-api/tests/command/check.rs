@@ -170,3 +170,51 @@ async fn data_that_fit_are_told_so_and_nothing_is_made_or_changed() {
     assert_eq!(problems(&report, "works"), [problem("n", "unique", 3)]);
     place.run(&["check", &place.write("bad.json", "{}"), "--against-data"]).is(1).says("DOMAIN: is missing");
 }
+
+/// CFG-18 (F): faults of the settings, of schemas and of urls at once, each by resource, field and rule, with the warnings;
+/// and one bad file keeps nothing about the others back.
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let place = Place::new(loose());
+    let bad = place.write(
+        "bad.json",
+        &json!({
+            "SORTING": "yes", "SCHEMA_ENDPOINT": "a/<nothing:b>", "PAGE_SIZE": 5,
+            "DOMAIN": {
+                "people": {
+                    "url": "people/<wrong:a>", "item_url": "regex(\"[\")",
+                    "additional_lookup": { "field": "name", "url": "no" },
+                    "schema": { "name": { "type": "string", "minlength": -1 }, "age": "integer" }
+                },
+                "works": { "item_url": "int(5", "schema": { "a": { "type": "dict", "schema": { "b": { "typ": "x" } } } } },
+            }
+        })
+        .to_string(),
+    );
+    let told = place.run(&["check", &bad]).is(1);
+    for line in [
+        "warning: PAGE_SIZE: unknown setting, ignored",
+        "bad.json: the domain file has 9 fault(s):",
+        "\n  SORTING: must be true or false\n",
+        "\n  people: field 'name': minlength: must be a whole number of at least 0\n",
+        "\n  people: field 'age': 'integer' is not in RULES_SET_REGISTRY; a type is written {\"type\": \"integer\"}\n",
+        "\n  works: field 'a.b': typ: there is no such rule\n",
+        "\n  people: url: ",
+        "\n  people: item_url: ",
+        "\n  people: additional_lookup.url: ",
+        "\n  works: item_url: ",
+        "\n  SCHEMA_ENDPOINT: ",
+    ] {
+        assert!(told.error.contains(line), "{line} is missing in\n{}", told.error);
+    }
+    // The configured domain file is looked at all the same.
+    assert!(told.out.contains("domain.json: 2 resources, no faults"), "{told:?}");
+    // A configuration that is wrong is told beside the domain file.
+    place.write("config.toml", "stroe = 1");
+    let told = place.run(&["check", &bad]).is(1);
+    assert!(told.error.contains("config.toml: ") && told.error.contains("stroe"), "{told:?}");
+    assert!(told.error.contains("SORTING: must be"), "{told:?}");
+    // The service says the same.
+    let told = Place::new(serde_json::from_str(&place.read("bad.json")).unwrap()).run(&["serve"]).is(1);
+    assert!(told.error.contains("9 fault(s)") && told.error.contains("works: item_url: "), "{told:?}");
+}

@@ -106,3 +106,56 @@ fn what_python_alone_can_say_is_listed() {
 fn settings_that_can_not_be_executed_say_so() {
     convert("broken", &[]).is(1).says("no_such_module_anywhere").says("install what it imports");
 }
+
+/// Contract 2.4: what a validator class of the application knows is left out and named, so that the rest can be served;
+/// converters of URLs that are patterns become these.
+#[test]
+fn rules_types_and_converters_of_the_application_are_told() {
+    let place = Place::new(json!({ "DOMAIN": {} }));
+    let output = place.path("factory.json");
+    let done = convert("factory", &["--output", &output]).is(3).says("The settings are those of SETTINGS.");
+    let domain: Value = serde_json::from_str(&place.read("factory.json")).unwrap();
+    let machines = &domain["DOMAIN"]["machines"];
+    assert_eq!(machines["item_url"], "regex(\"[a-z-]+\")");
+    assert_eq!(
+        domain["DOMAIN"]["runs"]["url"],
+        "machines/<regex(\"[a-z-]+\"):machine>/<regex(\"[0-9]{4}\"):year>/<month:month>/runs"
+    );
+    assert_eq!(
+        machines["schema"],
+        json!({
+            "name": { "type": "string", "unique": true, "coerce": ["strip"] },
+            "power": { "type": ["integer"] },
+            "serial": {},
+            "parts": { "type": "list", "schema": { "type": "dict", "schema": { "no": { "type": "integer" } } } },
+            "size": { "anyof": [{ "type": "integer" }, { "type": "string" }] },
+            "code": { "oneof_type": ["integer", "string"] },
+            "labels": { "type": "dict", "propertyschema": { "regex": "[a-z]+" }, "valueschema": {} },
+            "schema": { "type": "dict", "schema": { "type": { "type": "string" } } },
+        })
+    );
+    let schema = "  DOMAIN.machines.schema.";
+    for listed in [
+        format!("{schema}name.coerce: squeeze: a method of a validator class"),
+        format!("{schema}power.type: watt: a type of the application's own: TYPES may express it"),
+        format!("{schema}power.isodd: the rule isodd of a validator class"),
+        format!("{schema}power.check_with: even: a method of a validator class"),
+        format!("{schema}serial.type: serial: a type"),
+        format!("{schema}serial.default_setter: next_serial: a method"),
+        format!("{schema}parts.schema.schema.no.isodd: the rule isodd"),
+        format!("{schema}size.anyof.0.isodd: the rule isodd"),
+        format!("{schema}code.anyof_isodd: the rule isodd"),
+        format!("{schema}labels.valueschema.type: watt: a type"),
+        "  DOMAIN.runs.url: the converter month: write it as regex(\"…\")".to_owned(),
+        "  run.py:7: Eve(validator=…)".to_owned(),
+        // What run.py imports from beside it is looked through, too.
+        "  validation.py:4: the class FactoryValidator(Validator): _validate_isodd, _check_with_even, ".to_owned(),
+    ] {
+        assert!(done.error.contains(&listed), "{listed} is missing in\n{}", done.error);
+    }
+    // The one thing that stands in the file as it was, as no guess would do.
+    let told = place.run(&["check", &output]).is(1);
+    assert!(told.error.contains("1 fault") && told.error.contains("runs: url: "), "{told:?}");
+    place.write("factory.json", &place.read("factory.json").replace("<month:month>", "<int:month>"));
+    place.run(&["check", &output]).is(0).says("2 resources, no faults");
+}

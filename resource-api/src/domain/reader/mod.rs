@@ -22,19 +22,32 @@ use indexmap::IndexMap;
 
 pub use file::Format;
 
-use super::{Domain, DomainError, Resource};
+use super::{Domain, DomainError, Fault, Resource};
 use section::{Report, Section};
 
-/// Reads and checks a domain file.
-pub fn load(path: &Path) -> Result<Domain, DomainError> {
+/// Reads and checks a domain file. What has faults is in the domain as if it were not said.
+pub fn examine(path: &Path) -> Result<(Domain, Vec<Fault>), DomainError> {
     let format = Format::of(path).ok_or_else(|| DomainError::UnknownFormat { path: path.to_owned() })?;
     let text =
         std::fs::read_to_string(path).map_err(|source| DomainError::Unreadable { path: path.to_owned(), source })?;
-    parse(format, &text)
+    examine_text(format, &text)
 }
 
 /// Checks a domain file's text.
 pub fn parse(format: Format, text: &str) -> Result<Domain, DomainError> {
+    faultless(examine_text(format, text)?)
+}
+
+/// The same with a file's.
+pub fn load(path: &Path) -> Result<Domain, DomainError> {
+    faultless(examine(path)?)
+}
+
+fn faultless((domain, faults): (Domain, Vec<Fault>)) -> Result<Domain, DomainError> {
+    if faults.is_empty() { Ok(domain) } else { Err(DomainError::Faults(faults)) }
+}
+
+fn examine_text(format: Format, text: &str) -> Result<(Domain, Vec<Fault>), DomainError> {
     let document = file::read(format, text)?;
     let report = Report::default();
     let top = Section::new(None, "", &document, &report);
@@ -53,11 +66,7 @@ pub fn parse(format: Format, text: &str) -> Result<Domain, DomainError> {
     let resources = resources(&top, &context);
     top.finish();
     resource::check_relations(&resources, &report);
-    let faults = report.faults.take();
-    if !faults.is_empty() {
-        return Err(DomainError::Faults(faults));
-    }
-    Ok(Domain { settings, resources, warnings: report.warnings.take() })
+    Ok((Domain { settings, resources, warnings: report.warnings.take() }, report.faults.take()))
 }
 
 /// CFG-02: a mapping, which may be empty.

@@ -96,7 +96,11 @@ impl<'a> SchemaReader<'a> {
                 let registries = &self.context.registries;
                 let known = if registry == "SCHEMA_REGISTRY" { registries.schemas } else { registries.rules_sets };
                 let Some(document) = known.and_then(|known| known.get_document(name).ok()) else {
-                    self.fault(path, "", format!("'{name}' is not in {registry}"));
+                    let hint = match FieldType::from_name(name) {
+                        Some(_) => format!("; a type is written {{\"type\": \"{name}\"}}"),
+                        None => String::new(),
+                    };
+                    self.fault(path, "", format!("'{name}' is not in {registry}{hint}"));
                     return T::default();
                 };
                 let entry = format!("{registry}/{name}");
@@ -195,7 +199,7 @@ impl<'a> SchemaReader<'a> {
 /// Today's name of a rule that Cerberus has renamed; spaces stand for underscores.
 fn current_name(written: &str) -> String {
     match written {
-        "keyschema" => "keysrules".to_owned(),
+        "keyschema" | "propertyschema" => "keysrules".to_owned(),
         "valueschema" => "valuesrules".to_owned(),
         "validator" => "check_with".to_owned(),
         _ => written.replace(' ', "_"),
