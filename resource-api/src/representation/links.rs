@@ -209,6 +209,9 @@ mod tests {
         assert_eq!(names(2, Some(5)), "parent self next last prev");
         assert_eq!(names(3, Some(5)), "parent self prev");
         assert_eq!(names(9, Some(5)), "parent self prev");
+        // A last page that is full.
+        assert_eq!(names(2, Some(4)), "parent self prev");
+        assert_eq!(names(1, Some(2)), "parent self");
         assert_eq!(names(1, Some(0)), "parent self");
         assert_eq!(links(1, Some(0))[1].1, "people");
         assert_eq!(names(2, None), "parent self next prev");

@@ -88,6 +88,18 @@ async fn some_reasons_are_told_without_debug() {
     assert_eq!(api.get("/people?embedded=x").await.refused(400), "Unable to parse `embedded` clause");
 }
 
+/// ERR-03: of other reasons only those who look for faults of their own are told.
+#[actix_rt::test]
+async fn other_reasons_are_not_told_without_debug() {
+    let api = Api::open(people()).await;
+    let json =
+        |body: &'static str| api.request("POST", "/people").header("Content-Type", "application/json").body(body);
+    for body in ["{", "[]", "5"] {
+        let told = json(body).answer().await.refused(400);
+        assert!(told.starts_with("The browser (or proxy) sent a request"), "{body}: {told}");
+    }
+}
+
 /// ERR-02, GOLD-06, GOLD-07, PATCH-02, PUT-03: the three shapes of a validation failure.
 #[actix_rt::test]
 async fn validation_failures_have_their_three_shapes() {

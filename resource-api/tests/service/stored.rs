@@ -1,10 +1,14 @@
 //! What lies in the store after writes (section 21), read as the operator's export shows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bson::oid::ObjectId;
+use bson::{Document, doc};
 use resource_api::config::AuthMode;
 use resource_api::domain::{Format, parse};
 use resource_api::query::Filter;
+use resource_api::store::{Outcome, Write};
 use resource_api::transfer::export;
 use serde_json::{Value, json};
 use shared::store::StoreUrl;
@@ -119,4 +123,46 @@ async fn an_edit_fails_for_a_reason_and_not_by_accident() {
     let deep = (0..300).fold(json!(1), |inner, _| json!([inner]));
     let refused = api.edit("PATCH", &item, &patched.etag(), json!({ "a": deep })).await;
     assert!([400, 422].contains(&refused.status), "{}", refused.text);
+}
+
+/// A service over documents that somebody else stored.
+async fn over(documents: Vec<Document>) -> Api {
+    let api = Api::open(people()).await;
+    let folder = api.stop().await;
+    let store =
+        resource_api::store::open(&StoreUrl::Sqlite(folder.path().join("api.db")), Duration::from_secs(2)).unwrap();
+    let writes = documents.iter().map(|document| Write::insert("people", document).unwrap()).collect();
+    assert!(matches!(store.commit(writes).await.unwrap(), Outcome::Done(_)));
+    drop(store);
+    Api::start_in(folder, people(), |config| config.auth.mode = AuthMode::None).await
+}
+
+fn second_of_january(year: i32) -> bson::DateTime {
+    bson::DateTime::builder().year(year).month(1).day(2).build().unwrap()
+}
+
+/// LIST-02: the latest of the page, wherever it stands in it.
+#[actix_rt::test]
+async fn a_pages_date_is_that_of_its_latest_document() {
+    let stored = [(1, 2010), (2, 2020), (3, 2015)];
+    let document = |(id, year)| doc! { "_id": ObjectId::from_bytes([id; 12]), "_updated": second_of_january(year) };
+    let api = over(stored.map(document).into()).await;
+    assert_eq!(api.get("/people").await.is(200).header("last-modified"), "Thu, 02 Jan 2020 00:00:00 GMT");
+    let page = api.get("/people?max_results=1&page=3").await.is(200);
+    assert_eq!(page.header("last-modified"), "Fri, 02 Jan 2015 00:00:00 GMT");
+}
+
+/// PUT-01, PATCH-13: whatever becomes of a document, it was made when it was made.
+#[actix_rt::test]
+async fn an_edit_keeps_the_date_of_creation() {
+    let (id, made) = (ObjectId::from_bytes([1; 12]), second_of_january(2010));
+    let api = over(vec![doc! { "_id": id, "name": "x", "_created": made, "_updated": made }]).await;
+    let path = format!("/people/{}", id.to_hex());
+    for method in ["PUT", "PATCH"] {
+        let etag = api.get(&path).await.etag();
+        let edited = api.edit(method, &path, &etag, json!({ "name": method })).await.is(200).json();
+        assert_eq!(edited["_created"], "Sat, 02 Jan 2010 00:00:00 GMT", "{method}");
+        assert_ne!(edited["_updated"], edited["_created"], "{method}");
+        assert_eq!(api.get(&path).await.json()["_created"], edited["_created"], "{method}");
+    }
 }

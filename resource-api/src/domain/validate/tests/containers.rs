@@ -22,6 +22,7 @@ fn faults_inside_containers_form_a_tree() {
             json!({"a": "must be of integer type", "b": "required field", "z": "unknown field"}),
         ),
         (json!({"items": [{}, {"type": "string"}]}), json!([1, 1]), json!({"1": "must be of string type"})),
+        (json!({"items": [{}]}), json!([1, 1]), json!("length of list should be 1, it is 2")),
         (
             json!({"keysrules": {"regex": "[a-z]+"}}),
             json!({"A": 1}),
