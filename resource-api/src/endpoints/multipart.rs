@@ -14,11 +14,15 @@ use crate::domain::convert::{JsonTextError, parse_counted};
 
 /// The fields of a form, which are texts, or JSON if the domain says so.
 pub async fn read(request: &HttpRequest, body: Bytes, settings: &Settings) -> Result<Fields, PayloadError> {
-    let broken = |error: actix_multipart::MultipartError| PayloadError::Multipart(error.to_string());
     let mut parts = Multipart::new(request.headers(), stream::iter([Ok(body)]));
     let mut fields = Fields::new(settings.auto_collapse_multi_keys);
     while let Some(part) = parts.next().await {
-        let part = part.map_err(broken)?;
+        let part = match part {
+            Ok(part) => part,
+            // Of what is no form at all, nothing was supplied.
+            Err(_) if fields.members.is_empty() => return Err(PayloadError::EmptyMultipart),
+            Err(error) => return Err(PayloadError::Multipart(error.to_string())),
+        };
         let disposition = part.content_disposition();
         let name = disposition.and_then(|disposition| disposition.get_name()).unwrap_or_default().to_owned();
         if name.is_empty() {

@@ -109,14 +109,18 @@ async fn a_multipart_form_is_converted_by_the_schema() {
     assert_eq!(refused(multipart(&[])).await, "No multipart/form-data supplied");
     let file = multipart(&[("name=\"name\"; filename=\"a.txt\"", "text")]);
     assert_eq!(refused(file).await, "'name' is a file: this version takes none");
-    for (kind, body) in [
-        ("multipart/form-data", "--frontier--\r\n"),
-        ("multipart/form-data; boundary=frontier", ""),
-        ("multipart/form-data; boundary=frontier", "--frontier\r\nContent-Disposition: form-data; name=a\r\n\r\n1"),
-        ("multipart/form-data; boundary=frontier", "--frontier\r\n\r\n1\r\n--frontier--\r\n"),
+    let none = "No multipart/form-data supplied";
+    let part = "--frontier\r\nContent-Disposition: form-data; name=name\r\n\r\nx\r\n";
+    for (kind, body, told) in [
+        ("multipart/form-data", format!("{part}--frontier--\r\n"), none),
+        ("multipart/form-data; boundary=frontier", String::new(), none),
+        ("multipart/form-data; boundary=frontier", "{}".to_owned(), none),
+        ("multipart/form-data; boundary=frontier", "--frontier\r\n\r\n1\r\n--frontier--\r\n".to_owned(), none),
+        ("multipart/form-data; boundary=frontier", part.to_owned(), "the multipart body can't be read: "),
+        ("multipart/form-data; boundary=frontier", format!("{part}{part}"), "the multipart body can't be read: "),
     ] {
-        let told = refused((kind, body.to_owned())).await;
-        assert!(told.starts_with("the multipart body can't be read: "), "{body:?}: {told}");
+        let refusal = refused((kind, body.clone())).await;
+        assert!(refusal.starts_with(told), "{body:?}: {refusal}");
     }
     assert_eq!(api.get("/people").await.json()["_meta"]["total"], 1);
 }

@@ -239,7 +239,14 @@ fn is_open(section: &Section<'_>) -> bool {
 
 fn unserved(section: &Section<'_>) {
     for key in ["versioning", "soft_delete", "hooks", "mongo_prefix"] {
-        if !matches!(section.get(key), None | Some(Bson::Null | Bson::Boolean(false))) {
+        let off = match section.get(key) {
+            None | Some(Bson::Null | Bson::Boolean(false)) => true,
+            Some(Bson::Document(hooks)) => hooks.is_empty(),
+            // Its default.
+            Some(Bson::String(prefix)) => key == "mongo_prefix" && prefix == "MONGO",
+            Some(_) => false,
+        };
+        if !off {
             section.fault(key, "not supported by this version");
         }
     }
