@@ -66,8 +66,12 @@ pub struct Caller {
 
 impl Caller {
     fn new(port: u16) -> Result<Self, ServerError> {
-        let client = HttpClient::new(&HttpClientConfig { timeout: 30.0, ..HttpClientConfig::default() })?;
-        Ok(Caller { url: format!("http://127.0.0.1:{port}"), client })
+        Ok(Caller { url: format!("http://127.0.0.1:{port}"), client: client()? })
+    }
+
+    /// The same without open connections.
+    fn anew(&self) -> Result<Self, ServerError> {
+        Ok(Caller { url: self.url.clone(), client: client()? })
     }
 
     /// `http://127.0.0.1:…`, which answers may name.
@@ -95,6 +99,10 @@ impl Caller {
         let (status, headers) = (response.status().as_u16(), headers.collect());
         Ok(Answer { status, headers, body: response.text().await.map_err(failed)? })
     }
+}
+
+fn client() -> Result<HttpClient, HttpClientError> {
+    HttpClient::new(&HttpClientConfig { timeout: 30.0, ..HttpClientConfig::default() })
 }
 
 /// Eve in a process of its own.
@@ -125,8 +133,10 @@ impl Eve {
         Ok(Eve { caller: Caller::new(port)?, commands: Some(commands), answers, process })
     }
 
-    /// Leaves no document in the database.
+    /// Leaves no document in the database, and no connection open: on one, what nobody has read of a body may still be
+    /// taken for a request.
     pub fn reset(&mut self) -> Result<(), ServerError> {
+        self.caller = self.caller.anew()?;
         match &mut self.commands {
             Some(commands) => ask(commands, &mut self.answers, "reset").map(drop),
             None => Err(ServerError::Eve("it was ended".to_owned())),

@@ -19,7 +19,7 @@ fn given(variable: &str) -> Option<String> {
 #[actix_rt::test]
 async fn generated_requests_are_answered_as_eve_answers_them() {
     let (Some(python), Some(mongodb)) = (given("TEST_EVE_PYTHON"), given("TEST_MONGODB_URL")) else { return };
-    let options = Options { python: python.into(), mongodb, seed: 1, histories: 24, length: 50, world: None, shown: 3 };
+    let options = Options { python: python.into(), mongodb, seed: 1, histories: 20, length: 50, world: None, shown: 3 };
     let report = run(&options).await.unwrap();
     assert!(report.counted.is_empty(), "{report}");
     assert!(report.requests >= 3000 && report.etags >= 800, "too little was compared: {report}");

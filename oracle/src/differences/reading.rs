@@ -161,7 +161,9 @@ fn trailing_slash(case: &Case<'_>) -> bool {
 /// Where Eve fails, the request is refused, or what is wrong with it ignored.
 fn no_500(case: &Case<'_>) -> bool {
     let (reference, tested) = case.statuses();
-    reference == 500 && tested != 500
+    // RESP-05: a bad name for a function is refused before anything else is found wrong.
+    let unnamed = tested == 400 && case.answers.tested.body.contains("Invalid JSONP callback name");
+    (reference == 500 && tested != 500) || unnamed
 }
 
 /// ERR-03: with DEBUG on, what parsers and drivers say is their own.

@@ -204,7 +204,8 @@ impl<'w> Generator<'w> {
     }
 
     /// The same as a form, where every value is text.
-    pub(super) fn form(&mut self, resource: &'w Resource) -> Body {
+    /// With its content type.
+    pub(super) fn form(&mut self, resource: &'w Resource) -> (Body, &'static str) {
         let document = self.document(resource, 0, true);
         let mut pairs = Vec::new();
         for (name, value) in &document {
@@ -218,7 +219,14 @@ impl<'w> Generator<'w> {
         if self.chance(0.2) {
             pairs.push(("unknown".to_owned(), value::text(&mut self.rng)));
         }
-        Body::Form(pairs)
+        if self.chance(0.5) {
+            return (Body::Form(pairs), "application/x-www-form-urlencoded");
+        }
+        let part = |(name, text): &(String, String)| {
+            format!("--oracle\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+        };
+        let parts: String = pairs.iter().map(part).collect();
+        (Body::Text(format!("{parts}--oracle--\r\n")), "multipart/form-data; boundary=oracle")
     }
 }
 

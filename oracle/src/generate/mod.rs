@@ -86,8 +86,27 @@ impl<'w> Generator<'w> {
             90 => self.delete_all(resource),
             _ => self.oddity(resource),
         };
+        let step = self.across(step);
         let step = if self.world.tokens { self.by_somebody(step) } else { step };
         self.steps.push(step);
+    }
+
+    /// As a page of another origin asks, in worlds that answer one.
+    fn across(&mut self, mut step: Step) -> Step {
+        let domain = &self.world.domain;
+        if (domain["X_DOMAINS"].is_array() || domain["X_DOMAINS"].is_string()) && self.chance(0.3) {
+            let origins =
+                ["https://shop.test", "https://news.test", "https://shop.test.evil", "http://shop.test", "null"];
+            step.headers.push(("Origin".into(), (*pick(&mut self.rng, &origins)).to_owned()));
+        }
+        if let Some(argument) = domain["JSONP_ARGUMENT"].as_str()
+            && matches!(step.method.as_str(), "GET" | "HEAD")
+            && self.chance(0.15)
+        {
+            let name = *pick(&mut self.rng, &["cb", "a.b", "$x1", "_", "1a", "a(b"]);
+            step.query.push((argument.to_owned(), name.to_owned()));
+        }
+        step
     }
 
     /// With the token of one of three, of nobody, or with none.

@@ -67,9 +67,12 @@ impl<'w> Generator<'w> {
     pub(super) fn post(&mut self, resource: &'w Resource) -> Step {
         let path = self.collection_path(resource);
         let mut step = self.plain("POST", path, resource);
-        if self.chance(0.04) {
-            step.body = self.form(resource);
-            step.headers.push(("Content-Type".into(), "application/x-www-form-urlencoded".into()));
+        if self.chance(0.07) {
+            let (body, kind) = self.form(resource);
+            step.body = body;
+            step.headers.push(("Content-Type".into(), kind.into()));
+            // Eve's server may take a long body that nobody has read for the next request.
+            step.headers.push(("Connection".into(), "close".into()));
         } else {
             step.body = self.new_documents(resource);
             step.headers.push(json_type());
@@ -130,6 +133,8 @@ impl<'w> Generator<'w> {
         }
         if !step.query.is_empty() && self.chance(0.04) {
             let again = pick(&mut self.rng, &step.query).clone();
+            // The first counts, and `x` may stand in front.
+            step.unordered |= again.0 == self.world.words.sort;
             step.query.push((again.0, "x".to_owned()));
         }
         if self.chance(0.15) {
