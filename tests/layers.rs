@@ -72,7 +72,15 @@ const DRIVERS: &[(&str, &[&str])] = &[
             "shared/src/store/",
         ],
     ),
-    ("mongodb", &["auth-server/src/directory/mongo/", "shared/src/expiring/mongo", "shared/src/store/mongo.rs"]),
+    (
+        "mongodb",
+        &[
+            "auth-server/src/directory/mongo/",
+            "resource-api/src/store/mongo/",
+            "shared/src/expiring/mongo",
+            "shared/src/store/mongo.rs",
+        ],
+    ),
     // Their modules bear the driver's name.
     ("redis", &["shared/src/expiring/", "shared/src/store/"]),
 ];

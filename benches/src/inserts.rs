@@ -47,7 +47,7 @@ pub fn measure(stage: &Stage, round: u32, seconds: f64) -> Result<Throughput, Fa
 /// As many callers as there are connections, each with its next document when the last is on the disk.
 #[allow(clippy::print_stdout, reason = "the caller reads the result")]
 pub async fn write(options: Options) -> Result<(), Fault> {
-    let documents = store::open(&StoreUrl::Sqlite(options.store), Duration::from_secs(2))?;
+    let documents = store::open(&StoreUrl::Sqlite(options.store), Duration::from_secs(2)).await?;
     documents.prepare(&domain::load(&options.domain)?).await?;
     let begin = Instant::now() + Duration::from_secs(1);
     let end = begin + Duration::from_secs_f64(options.seconds);

@@ -91,7 +91,7 @@ pub enum AppError {
 impl App {
     /// Opens the store, makes its collections and indexes, and learns all URLs. `address` is where the service listens.
     pub async fn open(config: &Config, domain: Domain, address: SocketAddr) -> Result<Self, AppError> {
-        let documents = store::open(&config.store, config.limits.query_time())?;
+        let documents = store::open(&config.store, config.limits.query_time()).await?;
         let metrics = Metrics::new(&config.metrics);
         documents.measure(&metrics);
         documents.prepare(&domain).await?;

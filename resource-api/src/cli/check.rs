@@ -85,7 +85,7 @@ async fn check_data(file: &Path, config: &ConfigFile, examples: usize, json: boo
         return Err(format!("there is no store {}", path.display()).into());
     }
     // Not prepared for the domain: the data are looked at, and left as they are.
-    let documents = store::open(&url, TIME)?;
+    let documents = store::open(&url, TIME).await?;
     let bar = Bar::of_documents();
     let report = survey(&domain, documents.as_ref(), examples, &bar).await;
     bar.finish();

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod mongo;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document};
 use shared::metrics::Metrics;
-use shared::store::{Sqlite, StoreError, StoreUrl};
+use shared::store::{Mongo, Sqlite, StoreError, StoreUrl};
 
 use crate::domain::Domain;
 use crate::query::{Filter, Find};
@@ -20,20 +21,24 @@ use crate::query::{Filter, Find};
 /// What the names of the service's own collections begin with, which hold no documents of the API.
 pub const OWN_SOURCES: &str = "evergate_";
 
+/// The database where a URL of MongoDB names none.
+const NAME: &str = "resource_api";
+
 /// Bytes of documents that one search brings; with more it ends with [`StoreError::Deadline`].
 pub const MOST_BYTES: usize = 24 << 20;
 
 /// Opens the backend that `url` names. A query that takes longer than `time_limit`, or that keeps too much in memory, ends
 /// with [`StoreError::Deadline`].
-pub fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
+pub async fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => {
             let documents = Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?);
             expire(&documents);
             Ok(documents)
         }
-        StoreUrl::Mongo(_) | StoreUrl::Redis(_) => {
-            Err(StoreError::Unavailable(format!("this build keeps documents in sqlite:PATH, not in {}", url.scheme())))
+        StoreUrl::Mongo(url) => Ok(Arc::new(mongo::MongoDocuments::new(Mongo::connect(url, NAME).await?, time_limit))),
+        StoreUrl::Redis(_) => {
+            Err(StoreError::Unavailable("documents are kept in sqlite:PATH or mongodb://, not in redis".to_owned()))
         }
     }
 }
@@ -81,35 +86,51 @@ pub trait DocumentStore: Send + Sync {
     /// before it; `also` makes further writes out of what was left out. All of it is one commit, or nothing is done because
     /// one of those writes was refused.
     async fn insert_each(&self, source: &str, candidates: Vec<Candidate>, also: Also) -> Result<Each, StoreError> {
-        let mut left_out: Vec<LeftOut> = Vec::new();
-        let mut waiting = Vec::with_capacity(candidates.len());
-        for (index, Candidate { document, vacancies }) in candidates.into_iter().enumerate() {
-            waiting.push((index, vacancies, raw(&document)?));
-        }
-        loop {
-            let mut writes = Vec::with_capacity(waiting.len() + 1);
-            // By write, whose it is and which of his.
-            let mut about = Vec::with_capacity(waiting.len());
-            for (place, (_, vacancies, document)) in waiting.iter().enumerate() {
-                about.extend((0..vacancies.len()).map(|vacancy| (place, Some(vacancy))).chain([(place, None)]));
-                writes.extend(vacancies.iter().cloned());
-                writes.push(Write::Insert { source: source.to_owned(), document: Arc::clone(document) });
-            }
-            writes.extend(also(&left_out));
-            match self.commit(writes).await? {
-                Outcome::Done(_) => return Ok(Each::Done(left_out)),
-                Outcome::Conflict { index, field } if index < about.len() => {
-                    let (place, vacancy) = about[index];
-                    let (index, _, document) = waiting.remove(place);
-                    left_out.push(LeftOut { index, field, vacancy, document: Arc::unwrap_or_clone(document) });
-                }
-                refused => return Ok(Each::Refused(refused)),
-            }
-        }
+        let waiting = waiting(candidates)?;
+        insert_each(self, source, waiting, Vec::new(), also).await
     }
 
     /// Whether the store answers; for /readyz.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A candidate by its place.
+type Waiting = (usize, Vec<Write>, Arc<RawDocumentBuf>);
+
+fn waiting(candidates: Vec<Candidate>) -> Result<Vec<Waiting>, StoreError> {
+    let numbered = candidates.into_iter().enumerate();
+    numbered.map(|(index, Candidate { document, vacancies })| Ok((index, vacancies, raw(&document)?))).collect()
+}
+
+/// Commits again and again, each time without the one that is in the way.
+async fn insert_each<S: DocumentStore + ?Sized>(
+    store: &S,
+    source: &str,
+    mut waiting: Vec<Waiting>,
+    mut left_out: Vec<LeftOut>,
+    also: Also,
+) -> Result<Each, StoreError> {
+    loop {
+        let mut writes = Vec::with_capacity(waiting.len() + 1);
+        // By write, whose it is and which of his.
+        let mut about = Vec::with_capacity(waiting.len());
+        for (place, (_, vacancies, document)) in waiting.iter().enumerate() {
+            about.extend((0..vacancies.len()).map(|vacancy| (place, Some(vacancy))).chain([(place, None)]));
+            writes.extend(vacancies.iter().cloned());
+            writes.push(Write::Insert { source: source.to_owned(), document: Arc::clone(document) });
+        }
+        writes.extend(also(&left_out));
+        match store.commit(writes).await? {
+            Outcome::Done(_) => return Ok(Each::Done(left_out)),
+            Outcome::Conflict { index, field } if index < about.len() => {
+                let (place, vacancy) = about[index];
+                let (index, _, document) = waiting.remove(place);
+                left_out.push(LeftOut { index, field, vacancy, document: Arc::unwrap_or_clone(document) });
+                left_out.sort_by_key(|one| one.index);
+            }
+            refused => return Ok(Each::Refused(refused)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]

@@ -104,7 +104,7 @@ async fn a_filter_by_claims_needs_a_service_that_takes_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = resource_api::Config::default();
     config.auth.mode = resource_api::config::AuthMode::None;
-    config.store = shared::store::StoreUrl::Sqlite(folder.path().join("api.db"));
+    config.store = crate::support::store_in(folder.path());
     let refused = resource_api::App::open(&config, domain, "127.0.0.1:1".parse().unwrap()).await.map(drop).unwrap_err();
     assert!(refused.to_string().starts_with("notes: datasource.filter asks for claims"), "{refused}");
 }

@@ -60,7 +60,7 @@ async fn a_url_that_cannot_be_served_stops_the_start() {
             let folder = tempfile::tempdir().unwrap();
             let mut config = resource_api::Config::default();
             config.auth.mode = resource_api::config::AuthMode::None;
-            config.store = shared::store::StoreUrl::Sqlite(folder.path().join("api.db"));
+            config.store = crate::support::store_in(folder.path());
             let address = "127.0.0.1:1".parse().unwrap();
             resource_api::App::open(&config, domain, address).await.map(drop).unwrap_err().to_string()
         }

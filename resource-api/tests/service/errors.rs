@@ -256,16 +256,24 @@ async fn a_query_over_its_time_is_unavailable() {
     let slow = api.get(&format!("/people?where={}&sort=name", encoded(&json!({ "name": { "$ne": "x" } })))).await;
     assert_eq!(slow.header("retry-after"), "1");
     assert!(slow.refused(503).starts_with("The query took too long or too much memory."));
-    api.get("/people?max_results=1").await.is(200);
+    // In a millisecond nothing comes over a network.
+    if shared::store::servers::chosen().is_none() {
+        api.get("/people?max_results=1").await.is(200);
+    }
 }
 
 /// ERR-04, decisions 17: a store that can't be read is no 404 and shows nothing of itself.
 #[actix_rt::test]
 async fn a_broken_store_is_a_failure_of_the_server() {
-    let api = Api::open(people()).await;
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let path = folder.path().join("api.db");
+    let api = Api::start_in(folder, people(), |config| {
+        config.auth.mode = resource_api::config::AuthMode::None;
+        config.store = StoreUrl::Sqlite(path.clone());
+    })
+    .await;
     let created = api.post("/people", json!({ "name": "x" })).await.is(201);
     let folder = api.stop().await;
-    let path = folder.path().join("api.db");
     let file = shared::store::Sqlite::open(&path).unwrap();
     // Whatever tables there are: their bodies are made unreadable.
     file.write(|connection| {

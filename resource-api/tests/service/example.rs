@@ -6,7 +6,6 @@ use std::process::Command;
 use resource_api::config::AuthMode;
 use resource_api::{App, Config};
 use serde_json::json;
-use shared::store::StoreUrl;
 
 use crate::support::{Api, encoded};
 
@@ -20,7 +19,7 @@ fn lines(file: &str) -> impl Iterator<Item = std::io::Result<String>> {
 }
 
 fn config(folder: &Path) -> Config {
-    let mut config = Config { store: StoreUrl::Sqlite(folder.join("api.db")), ..Config::default() };
+    let mut config = Config { store: crate::support::store_in(folder), ..Config::default() };
     config.auth.mode = AuthMode::None;
     config
 }

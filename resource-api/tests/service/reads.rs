@@ -241,11 +241,9 @@ async fn options_and_head_answer_without_a_body() {
 async fn documents_without_meta_fields_get_them_on_the_way_out() {
     let api = Api::open(domain()).await;
     let folder = api.stop().await;
-    let store = resource_api::store::open(
-        &shared::store::StoreUrl::Sqlite(folder.path().join("api.db")),
-        std::time::Duration::from_secs(2),
-    )
-    .unwrap();
+    let store = resource_api::store::open(&crate::support::store_in(folder.path()), std::time::Duration::from_secs(2))
+        .await
+        .unwrap();
     let document =
         bson::doc! { "_id": bson::oid::ObjectId::parse_str("5f0000000000000000000abc").unwrap(), "name": "old" };
     let write = resource_api::store::Write::insert("people", &document).unwrap();

@@ -11,17 +11,16 @@ use resource_api::query::Filter;
 use resource_api::store::{Outcome, Write};
 use resource_api::transfer::export;
 use serde_json::{Value, json};
-use shared::store::StoreUrl;
 use tempfile::TempDir;
 
-use crate::support::{Api, Ask, with};
+use crate::support::{Api, Ask, store_in, with};
 use crate::tokens::people;
 
 /// A resource's documents in Extended JSON, one a line.
 async fn lines(folder: &Arc<TempDir>, domain: &Value, resource: &str) -> Vec<Value> {
     let mut config = resource_api::Config::default();
     config.auth.mode = AuthMode::None;
-    config.store = StoreUrl::Sqlite(folder.path().join("api.db"));
+    config.store = store_in(folder.path());
     let domain = parse(Format::Json, &domain.to_string()).unwrap();
     let app = resource_api::App::open(&config, domain, "127.0.0.1:1".parse().unwrap()).await.unwrap();
     let mut out = Vec::new();
@@ -129,8 +128,7 @@ async fn an_edit_fails_for_a_reason_and_not_by_accident() {
 async fn over(documents: Vec<Document>) -> Api {
     let api = Api::open(people()).await;
     let folder = api.stop().await;
-    let store =
-        resource_api::store::open(&StoreUrl::Sqlite(folder.path().join("api.db")), Duration::from_secs(2)).unwrap();
+    let store = resource_api::store::open(&store_in(folder.path()), Duration::from_secs(2)).await.unwrap();
     let writes = documents.iter().map(|document| Write::insert("people", document).unwrap()).collect();
     assert!(matches!(store.commit(writes).await.unwrap(), Outcome::Done(_)));
     drop(store);

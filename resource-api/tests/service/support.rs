@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -199,7 +200,7 @@ impl Api {
                 workers: 2,
                 ..ServerConfig::default()
             },
-            store: StoreUrl::Sqlite(folder.path().join("api.db")),
+            store: store_in(folder.path()),
             resource: Some(RESOURCE.to_owned()),
             issuer: Some(auth.url.clone()),
             client_id: Some("api".to_owned()),
@@ -299,6 +300,21 @@ impl Answer {
 
     pub fn etag(&self) -> String {
         self.json()["_etag"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The store that belongs to a folder: a file in it, or with `EVERGATE_TEST_STORES=mongodb` a database of its own.
+pub fn store_in(folder: &Path) -> StoreUrl {
+    let told = folder.join("store.url");
+    if let Ok(url) = std::fs::read_to_string(&told) {
+        return url.parse().unwrap();
+    }
+    match shared::store::servers::chosen() {
+        None => StoreUrl::Sqlite(folder.join("api.db")),
+        Some(cluster) => {
+            std::fs::write(&told, cluster.store.expose()).unwrap();
+            StoreUrl::Mongo(cluster.store)
+        }
     }
 }
 

@@ -50,6 +50,10 @@ pub trait Work: Send + Sync {
     async fn run(&self, session: &mut ClientSession) -> Result<End<Self::Answer>, Error>;
 }
 
+/// Carried by an [`Error::custom`]: another transaction was in the way.
+#[derive(Debug)]
+pub struct Again;
+
 /// How a transaction ends.
 pub enum End<T> {
     Commit(T),
@@ -94,6 +98,13 @@ impl Mongo {
     /// Whether it has transactions: a standalone server has none.
     pub fn has_transactions(&self) -> bool {
         self.transactions
+    }
+
+    /// As a standalone server has them, for tests.
+    #[cfg(any(test, feature = "conformance"))]
+    #[must_use]
+    pub fn without_transactions(self) -> Self {
+        Self { transactions: false, ..self }
     }
 
     /// For what can't do without transactions.
@@ -221,7 +232,9 @@ async fn commit(session: &mut ClientSession) -> Result<(), Error> {
 }
 
 fn is_transient(error: &Error) -> bool {
-    error.contains_label(TRANSIENT_TRANSACTION_ERROR) || code(error) == Some(WRITE_CONFLICT)
+    error.contains_label(TRANSIENT_TRANSACTION_ERROR)
+        || error.get_custom::<Again>().is_some()
+        || code(error) == Some(WRITE_CONFLICT)
 }
 
 /// The server's code.

@@ -11,10 +11,10 @@ use crate::domain::Index;
 use crate::query::{Direction, Pattern, Test};
 use crate::store::conformance::{Store, by, document_store_conformance, domain, index, unique};
 
-async fn empty() -> (tempfile::TempDir, Store) {
+async fn empty(_case: &str) -> Option<(tempfile::TempDir, Store)> {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
-    (folder, Arc::new(store))
+    Some((folder, Arc::new(store)))
 }
 
 fn open(folder: &tempfile::TempDir) -> SqliteDocuments {
@@ -273,9 +273,9 @@ async fn nothing_is_left_in_an_index_when_its_documents_are_gone() {
     }
 }
 
-#[test]
-fn a_url_of_another_backend_stops_the_start_by_name() {
-    let url = "mongodb://user:secret@host/db".parse().unwrap();
-    let refused = crate::store::open(&url, Duration::from_secs(2)).err().unwrap().to_string();
-    assert!(refused.contains("mongodb") && !refused.contains("secret"), "{refused}");
+#[actix_rt::test]
+async fn a_url_of_another_backend_stops_the_start_by_name() {
+    let url = "redis://user:secret@host/1".parse().unwrap();
+    let refused = crate::store::open(&url, Duration::from_secs(2)).await.err().unwrap().to_string();
+    assert!(refused.contains("redis") && !refused.contains("secret"), "{refused}");
 }
