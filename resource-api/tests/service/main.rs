@@ -7,6 +7,7 @@ mod domain_rules;
 mod embedding;
 mod errors;
 mod example;
+mod faults;
 mod filters;
 mod gold;
 mod idempotency;
