@@ -2,14 +2,18 @@
 //! check, on a MongoDB and a Redis server. What stands for the containers' own places is replaced: paths, host names, ports.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_yaml_ng::Value;
 use shared::store::servers;
+
+use processes::{Processes, free_ports};
 
 const IMAGE: &str = include_str!("../Dockerfile");
 const OURS: [&str; 4] = ["prepare", "auth-server", "resource-api", "oauth-client"];
@@ -41,9 +45,7 @@ impl World {
             ("/etc/evergate.toml".to_owned(), format!("{}/deploy/evergate.toml", env!("CARGO_MANIFEST_DIR"))),
             ("/data".to_owned(), folder.path().to_str().unwrap().to_owned()),
         ];
-        for port in ["5000", "5001", "5002"] {
-            let held = TcpListener::bind("127.0.0.1:0").unwrap();
-            let own = held.local_addr().unwrap().port();
+        for (port, own) in ["5000", "5001", "5002"].into_iter().zip(free_ports::<3>()) {
             for host in ["localhost", "0.0.0.0"] {
                 names.push((format!("{host}:{port}"), format!("{host}:{own}")));
             }
@@ -102,17 +104,6 @@ fn done(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-struct Containers(Vec<Child>);
-
-impl Drop for Containers {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
 async fn healthy(world: &World, service: &Value) {
     let check = words(&service["healthcheck"]["test"]);
     assert_eq!(check[..2], ["CMD", "evergate"]);
@@ -138,7 +129,7 @@ async fn each_container_runs_and_is_healthy() {
     assert!(password.len() > 10, "no login in:\n{told}");
     let again = done(&run(world.command(prepare, &words(&prepare["command"]))));
     assert!(!again.contains(password), "{again}");
-    let mut running = Containers(Vec::new());
+    let mut running = Processes(Vec::new());
     for name in &OURS[1..] {
         let service = &services[*name];
         let mut command = world.command(service, &words(&service["command"]));

@@ -1,37 +1,22 @@
 //! docs/deployment.md: its files are what three services start from, and its unit is one that systemd takes.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use processes::{Processes, evergate, free_ports};
 
 const GUIDE: &str = include_str!("../docs/deployment.md");
 const FOLDERS: [&str; 2] = ["/etc/evergate", "/var/lib/evergate"];
-
-struct Services(Vec<Child>);
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-fn evergate(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evergate")).args(arguments).output().unwrap()
-}
 
 /// The TOML below the line that names `path`.
 fn file(path: &str) -> &'static str {
     let (_, below) = GUIDE.split_once(&format!("\n`{path}`:")).unwrap_or_else(|| panic!("the guide has no {path}"));
     below.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The guide's files in `folder`, on ports that are free; the ports of auth, api and client.
@@ -40,7 +25,7 @@ fn written(folder: &Path) -> [u16; 3] {
     for secret in ["app", "api"] {
         std::fs::write(folder.join("secrets").join(secret), "0123456789abcdef".repeat(4)).unwrap();
     }
-    let ports = [free_port(), free_port(), free_port()];
+    let ports = free_ports();
     for name in ["auth", "api", "client", "declared", "domain"] {
         let mut text = file(&format!("/etc/evergate/{name}.toml")).to_owned();
         for known in FOLDERS {
@@ -64,10 +49,10 @@ async fn three_services_start_from_the_guides_files() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     for check in [["auth", "check", "--config", &path("auth.toml")].as_slice(), &["api", "check", &path("domain.toml")]]
     {
-        let checked = evergate(check);
+        let checked = evergate(folder.path(), check);
         assert!(checked.status.success(), "{check:?}: {}", String::from_utf8_lossy(&checked.stderr));
     }
-    let mut services = Services(Vec::new());
+    let mut services = Processes(Vec::new());
     for part in ["auth", "api", "client"] {
         let child = Command::new(env!("CARGO_BIN_EXE_evergate"))
             .args([part, "serve", "--config", &path(&format!("{part}.toml"))])
@@ -93,13 +78,16 @@ async fn three_services_start_from_the_guides_files() {
     let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
     assert!(challenge.contains("https://api.example.org/"), "{challenge}");
     assert_eq!(get(client, "/").await.unwrap().status(), 200);
-    let admin = evergate(&["auth", "--config", &path("auth.toml"), "user", "create", "admin", "--role", "admin"]);
+    let admin = evergate(
+        folder.path(),
+        &["auth", "--config", &path("auth.toml"), "user", "create", "admin", "--role", "admin"],
+    );
     assert!(admin.status.success(), "{}", String::from_utf8_lossy(&admin.stderr));
     for backup in [
         ["auth", "--config", &path("auth.toml"), "backup", &path("auth-copy.db")],
         ["api", "backup", &path("api-copy.db"), "--config", &path("api.toml")],
     ] {
-        let made = evergate(&backup);
+        let made = evergate(folder.path(), &backup);
         assert!(made.status.success(), "{backup:?}: {}", String::from_utf8_lossy(&made.stderr));
     }
 }

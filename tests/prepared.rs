@@ -1,33 +1,22 @@
 //! `evergate prepare`: three services that run one by one, each from the configuration file made for it.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use processes::{Processes, evergate, free_ports};
 
 const SERVICES: [(&str, &str, &str); 3] = [
     ("auth", "auth", "auth-server.toml"),
     ("api", "api", "resource-api.toml"),
     ("client", "client", "oauth-client.toml"),
 ];
-
-struct Services(Vec<Child>);
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-fn evergate(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evergate")).current_dir(folder).args(arguments).output().unwrap()
-}
 
 fn prepared(folder: &Path) -> Value {
     let output = evergate(folder, &["prepare", "--json"]);
@@ -38,13 +27,10 @@ fn prepared(folder: &Path) -> Value {
 /// The settings of a stack on ports that were free just now.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let held: Vec<TcpListener> = SERVICES.iter().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let settings: String = SERVICES
         .iter()
-        .zip(&held)
-        .map(|((part, ..), port)| {
-            format!("[{part}]\nlisten = '127.0.0.1:{}'\nhost = 'localhost'\n", port.local_addr().unwrap().port())
-        })
+        .zip(free_ports::<3>())
+        .map(|((part, ..), port)| format!("[{part}]\nlisten = '127.0.0.1:{port}'\nhost = 'localhost'\n"))
         .collect();
     std::fs::write(folder.path().join("evergate.toml"), settings).unwrap();
     folder
@@ -55,7 +41,7 @@ async fn services_run_one_by_one_from_what_was_prepared() {
     let folder = folder();
     let made = prepared(folder.path());
     let address = |part: &str| made[part].as_str().unwrap().to_owned();
-    let mut services = Services(Vec::new());
+    let mut services = Processes(Vec::new());
     for (_, noun, file) in SERVICES {
         let child = Command::new(env!("CARGO_BIN_EXE_evergate"))
             .current_dir(folder.path())
@@ -106,7 +92,7 @@ fn preparing_again_keeps_accounts_and_secrets() {
 
 #[test]
 fn a_service_that_does_not_answer_is_unhealthy() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [port] = free_ports();
     let output = evergate(Path::new("."), &["health", &format!("http://127.0.0.1:{port}"), "--timeout", "1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("refused"), "{output:?}");

@@ -1,19 +1,13 @@
 //! A bounded run of the oracle; `scripts/oracle` plays more.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
+mod support;
+
 use std::collections::BTreeSet;
 
 use oracle::{Options, differences, run};
 
-/// What scripts/test sets; without it a test is skipped, but not in CI.
-fn given(variable: &str) -> Option<String> {
-    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    if value.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{variable} is not set: run scripts/test");
-        eprintln!("skipped: {variable} is not set");
-    }
-    value
-}
+use support::given;
 
 /// Everything that the generator can think of is answered as Eve answers it, but for what docs/from-eve.md lists.
 #[actix_rt::test]

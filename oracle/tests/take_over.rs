@@ -1,21 +1,15 @@
 //! An Eve database is served as it is, beside Eve, and Eve goes on with what was written meanwhile.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
+mod support;
+
 use std::path::Path;
 
 use oracle::server::{Answer, Caller, Eve, Keeps, ResourceApi};
 use oracle::step::Request;
 use serde_json::{Value, json};
 
-/// What scripts/test sets; without it a test is skipped, but not in CI.
-fn given(variable: &str) -> Option<String> {
-    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    if value.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{variable} is not set: run scripts/test");
-        eprintln!("skipped: {variable} is not set");
-    }
-    value
-}
+use support::given;
 
 fn domain() -> Value {
     // In an order that both keep: without one, Eve's is the database's.

@@ -7,7 +7,7 @@ use shared::store::StoreError;
 
 use super::MongoDocuments;
 use super::beyond::beyond;
-use crate::query::{Direction, Filter, Find, Sort, compare, place, total_order};
+use crate::query::{Direction, Find, Sort, compare, place, total_order};
 use crate::store::{Found, MOST_BYTES};
 
 /// Longer pages come in several parts.
@@ -20,7 +20,7 @@ impl MongoDocuments {
             return Ok(Found { items: self.page(source, find, MOST_BYTES).await?, total: None });
         }
         let collection = self.collection(source);
-        let count = collection.count_documents(native(&find.filter)).max_time(self.time_limit);
+        let count = collection.count_documents(find.filter.to_document()).max_time(self.time_limit);
         let (items, counted) = try_join(self.page(source, find, MOST_BYTES), self.mongo.call(count)).await?;
         let is_last = find.limit.is_none_or(|limit| (items.len() as u64) < limit);
         let is_shown = find.after.is_none() && is_last && (find.skip == 0 || !items.is_empty());
@@ -35,9 +35,12 @@ impl MongoDocuments {
         }
         let order = total_order(&find.sort);
         let Some(after) = &find.after else {
-            return self.mongo.limited(self.read(source, find, native(&find.filter), &order, find.limit, most)).await;
+            return self
+                .mongo
+                .limited(self.read(source, find, find.filter.to_document(), &order, find.limit, most))
+                .await;
         };
-        let mut filter = native(&find.filter);
+        let mut filter = find.filter.to_document();
         if let Some(beyond) = beyond(&order, after) {
             filter = if filter.is_empty() {
                 beyond
@@ -91,10 +94,6 @@ impl MongoDocuments {
         }
         Ok(items)
     }
-}
-
-pub(super) fn native(filter: &Filter) -> Document {
-    filter.to_document()
 }
 
 fn sort(order: &Sort) -> Document {
