@@ -18,7 +18,7 @@ pub struct RateLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
     Allowed,
-    /// How long to wait at most.
+    /// Until the window ends.
     Exceeded {
         retry_after: Duration,
     },
@@ -32,6 +32,6 @@ impl RateLimit {
     /// Counts this call.
     pub async fn check(&self, key: &str) -> Result<Allowance, StoreError> {
         let count = self.store.count(&Key::new(self.name, key), self.window).await?;
-        Ok(if count > self.most { Allowance::Exceeded { retry_after: self.window } } else { Allowance::Allowed })
+        Ok(if count.calls > self.most { Allowance::Exceeded { retry_after: count.left } } else { Allowance::Allowed })
     }
 }

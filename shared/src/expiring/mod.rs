@@ -119,6 +119,15 @@ pub struct Entry {
     pub kept: Kept,
 }
 
+/// Calls of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// This one included.
+    pub calls: u64,
+    /// Until the window ends.
+    pub left: Duration,
+}
+
 /// Entries that expire. Races are decided here: exactly one `Claim` of an entry succeeds, an `Update` needs the version it
 /// read, a batch is all or nothing, and what was acknowledged survives a kill.
 #[async_trait]
@@ -134,8 +143,8 @@ pub trait ExpiringStore: Send + Sync {
     /// All entries in key order, after `after`.
     async fn scan(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
-    /// Counts this call and answers how many fell into the window that the first of them opened.
-    async fn count(&self, key: &Key, window: Duration) -> Result<u64, StoreError>;
+    /// Counts this call in the window that the first of them opened.
+    async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError>;
 
     /// Removes at most `limit` expired entries and says how many went.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError>;

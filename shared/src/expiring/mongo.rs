@@ -12,7 +12,7 @@ use mongodb::{Collection, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use super::mongo_batch::Batch;
-use super::{Applied, Entry, ExpiringStore, Kept, Key, Op, Owner};
+use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner};
 use crate::store::{Mongo, StoreError};
 
 /// How often an insertion or a count that met another one is tried again.
@@ -44,6 +44,7 @@ pub(super) struct Stored {
 #[derive(Serialize, Deserialize)]
 struct Counter {
     count: i64,
+    expires_at: DateTime,
 }
 
 impl MongoExpiring {
@@ -185,7 +186,7 @@ impl ExpiringStore for MongoExpiring {
         self.find(filter, limit).await?.iter().map(|entry| entry.listed(now)).collect()
     }
 
-    async fn count(&self, key: &Key, window: Duration) -> Result<u64, StoreError> {
+    async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
         let now = now();
         let open = doc! { "$gt": ["$expires_at", now] };
         let update = vec![doc! { "$set": {
@@ -202,7 +203,12 @@ impl ExpiringStore for MongoExpiring {
                 // A count that a crash takes back harms nobody.
                 .write_concern(WriteConcern::builder().w(mongodb::options::Acknowledgment::Nodes(1)).build());
             match self.mongo.call(count).await {
-                Ok(counter) => return Ok(counter.map_or(1, |counter| u64::try_from(counter.count).unwrap_or_default())),
+                Ok(Some(counter)) => {
+                    let left = counter.expires_at.timestamp_millis() - now.timestamp_millis();
+                    let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+                    return Ok(Count { calls: u64::try_from(counter.count).unwrap_or_default(), left });
+                }
+                Ok(None) => return Err(StoreError::Corrupt("a counter was written and is not there".to_owned())),
                 // Two calls that both find no counter: one of them makes it.
                 Err(StoreError::Conflict { .. }) if attempts > 0 => attempts -= 1,
                 Err(error) => return Err(error),

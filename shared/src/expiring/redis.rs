@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Script;
 
-use super::{Applied, Entry, ExpiringStore, Kept, Key, Op, Owner};
+use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner};
 use crate::store::{Redis, StoreError};
 
 static APPLY: LazyLock<Script> =
@@ -129,11 +129,13 @@ impl ExpiringStore for RedisExpiring {
         }
     }
 
-    async fn count(&self, key: &Key, window: Duration) -> Result<u64, StoreError> {
-        self.run(&COUNT, |call| {
-            call.arg(&key.0[..]).arg(milliseconds(window));
-        })
-        .await
+    async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
+        let (calls, left): (u64, u64) = self
+            .run(&COUNT, |call| {
+                call.arg(&key.0[..]).arg(milliseconds(window));
+            })
+            .await?;
+        Ok(Count { calls, left: Duration::from_millis(left) })
     }
 
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Applied, Entry, ExpiringStore, Kept, Key, Op, Owner};
+use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner};
 use crate::store::{Sqlite, StoreError};
 
 const MIGRATIONS: &[&str] = &["
@@ -90,20 +90,21 @@ impl ExpiringStore for SqliteExpiring {
         })
     }
 
-    async fn count(&self, key: &Key, window: Duration) -> Result<u64, StoreError> {
+    async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
         let key = *key;
         self.file
             .write(move |connection| {
                 let now = now();
-                let count: i64 = connection
+                let (calls, end): (i64, i64) = connection
                     .prepare_cached(
                         "INSERT INTO expiring_count VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
                             count = CASE WHEN expires_at > ?3 THEN count + 1 ELSE 1 END,
                             expires_at = CASE WHEN expires_at > ?3 THEN expires_at ELSE ?2 END
-                         RETURNING count",
+                         RETURNING count, expires_at",
                     )?
-                    .query_row(params![key.0, after(now, window), now], |row| row.get(0))?;
-                Ok(u64::try_from(count).unwrap_or_default())
+                    .query_row(params![key.0, after(now, window), now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let left = Duration::from_millis(u64::try_from(end - now).unwrap_or_default());
+                Ok(Count { calls: u64::try_from(calls).unwrap_or_default(), left })
             })
             .await
     }
