@@ -29,6 +29,7 @@ const HTTP: &[&str] = &[
     "auth-server/src/main.rs",
     "auth-server/src/management/",
     "auth-server/src/origin.rs",
+    "auth-server/src/revocations/stream.rs",
     "auth-server/src/revoke.rs",
     "auth-server/src/routes.rs",
     "auth-server/src/setup.rs",

@@ -19,6 +19,7 @@ use crate::counts::Counts;
 use crate::directory::{self, ConsentStore, Directory, NoteStore};
 use crate::notices::Notices;
 use crate::passwords::{BlocklistError, Passwords};
+use crate::revocations::feed::Feed;
 use crate::scopes::KnownScopes;
 use crate::secret_uses::SecretUses;
 use crate::sign_in::Attempts;
@@ -29,7 +30,7 @@ use crate::tokens::Tokens;
 use crate::users::Users;
 
 /// The database, and the prefix of keys, where a store's URL names none.
-const NAME: &str = "auth_server";
+pub const NAME: &str = "auth_server";
 
 /// Everything a request may need. No globals: what is not here does not exist.
 pub struct App {
@@ -51,6 +52,8 @@ pub struct App {
     pub notices: Notices,
     pub pages: Pages,
     pub keys: KeyRing,
+    /// What ends, told to those who follow.
+    pub feed: Arc<Feed>,
     /// Codes, grants, tokens, sessions, transactions, counters.
     pub state: State,
     /// When clients last used their secrets (B-031).
@@ -143,6 +146,7 @@ impl App {
                 &metrics,
             ),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
+            feed: Arc::new(Feed::new(state.durable().clone())),
             secret_uses: SecretUses::new(state.durable().clone()),
             client_failures: Failures::new(state.ephemeral()),
             attempts: Attempts::new(state.ephemeral().clone(), keys.clone(), config.throttle.clone()),

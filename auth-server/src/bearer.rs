@@ -4,8 +4,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
+use shared::expiring::Key;
 use shared::random::random_bytes;
+use shared::revocation_feed::Handle;
+
+/// The kind of grants' entries.
+pub const GRANT: &str = "grant";
 
 const HANDLE: usize = 16;
 const RANDOM: usize = 32;
@@ -44,9 +48,9 @@ impl GrantHandle {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// What introspection tells of the grant: the same for all tokens of a family.
-    pub fn family(&self) -> String {
-        public_handle("family", &self.0)
+    /// Of the grant's entry.
+    pub fn key(&self) -> Key {
+        Key::new(GRANT, &self.id())
     }
 }
 
@@ -88,17 +92,13 @@ pub fn grant_of(kind: Kind, text: &str) -> Option<GrantHandle> {
 
 /// The `jti` of a token: neither the token nor its stored hash (C-006).
 pub fn token_handle(token: &str) -> String {
-    public_handle("jti", token.as_bytes())
-}
-
-fn public_handle(purpose: &str, of: &[u8]) -> String {
-    let digest = Sha256::new().chain_update("public handle: ").chain_update(purpose).chain_update([0]).chain_update(of);
-    URL_SAFE_NO_PAD.encode(&digest.finalize()[..16])
+    Handle::new("jti", token.as_bytes()).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::family;
 
     /// 256 random bits, a prefix for scanners, and garbage is recognised by its form.
     #[test]
@@ -120,7 +120,8 @@ mod tests {
     fn public_handles_tell_nothing_of_the_token() {
         let grant = GrantHandle::random();
         let token = random(Kind::AccessToken, grant);
-        assert!(!token.contains(&token_handle(&token)) && !token.contains(&grant.family()));
-        assert_ne!(grant.family(), grant.id());
+        let family = family(&grant.key()).to_string();
+        assert!(!token.contains(&token_handle(&token)) && !token.contains(&family));
+        assert!(family != grant.id() && !grant.key().to_string().contains(&family));
     }
 }

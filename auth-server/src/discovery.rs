@@ -20,6 +20,8 @@ struct Metadata<'a> {
     token_endpoint: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
+    /// Of our own: where resource servers follow what ends.
+    revocation_feed_endpoint: String,
     scopes_supported: Vec<&'a str>,
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
@@ -56,6 +58,7 @@ fn metadata<'a>(app: &'a App, registry: &'a ScopeRegistry) -> Metadata<'a> {
         token_endpoint: config.url("/token"),
         introspection_endpoint: config.url("/introspect"),
         revocation_endpoint: config.url("/revoke"),
+        revocation_feed_endpoint: config.url("/revocations"),
         scopes_supported: registry.iter().map(|scope| scope.name.as_str()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ["query"],

@@ -12,6 +12,7 @@ use shared::random::random_id;
 use shared::store::StoreError;
 
 use crate::app::App;
+use crate::revocations::note;
 use crate::state;
 
 /// Longer than anything lives that could be ended.
@@ -69,8 +70,9 @@ impl Endings {
     /// The change was made: ends what hangs on it.
     pub async fn finish(&self, ending: Ending) -> Result<(), StoreError> {
         let delete = self.announced.delete_op(&ending.id);
-        let ops = ending.owners.into_iter().map(|owner| Op::DeleteOwned { owner }).chain([delete]);
-        state::apply_all(&**self.announced.store(), ops.collect()).await
+        let mut ops = note(ending.owners.into_iter().map(|owner| Op::DeleteOwned { owner }).collect(), &[]);
+        ops.push(delete);
+        state::apply_all(&**self.announced.store(), ops).await
     }
 
     /// The change was not made.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use shared::expiring::{Key, Owner};
 use shared::oauth::Scopes;
+use shared::revocation_feed::Handle;
 
 use crate::bearer::GrantHandle;
 use crate::client::{Client, GrantType};
@@ -183,7 +184,7 @@ fn noted_key(key: &Key) -> String {
 impl Grant {
     pub fn new(handle: GrantHandle, new: NewGrant<'_>, now: i64) -> Self {
         Self {
-            family: handle.family(),
+            family: family(&handle.key()).to_string(),
             grant_type: new.grant_type,
             client: new.client.id.clone(),
             user: new.user.map(GrantUser::from),
@@ -275,6 +276,23 @@ impl Rotation {
         } else {
             Repeat::SameAgain
         }
+    }
+}
+
+/// What is told of a grant, by the key of its entry: the same for all tokens of its family.
+pub fn family(key: &Key) -> Handle {
+    Handle::new("family", &key.0)
+}
+
+/// What is told of all grants of an owner; `None` where his entries are none. Of a user and a client together, more than that: all
+/// that the user gave.
+pub fn given_by(owner: &Owner) -> Option<Handle> {
+    let (kind, id) = owner.0.split_once(':')?;
+    match kind {
+        "user" => Some(Handle::of_user(id)),
+        "client" => Some(Handle::of_client(id)),
+        "user+client" => Some(Handle::of_user(id.split(' ').next().unwrap_or(id))),
+        _ => None,
     }
 }
 

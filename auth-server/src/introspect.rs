@@ -1,8 +1,11 @@
 //! POST /introspect: a resource server asks about a token (RFC 7662, C-001 to C-008).
 
+use std::sync::Arc;
+
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use shared::form::Parameters;
 use shared::oauth::{ErrorCode, Scopes};
 
 use crate::app::App;
@@ -48,15 +51,7 @@ pub async fn endpoint(
     // A hint is only a hint: the token's own prefix says what it is (C-002).
     form.one("token_type_hint")?;
     let token = form.one("token")?.ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let client = client_auth::authenticate(&app, &request, &form).await?;
-    if client.is_public() {
-        return Err(OAuthError::invalid_client());
-    }
-    if client.introspects.is_empty() {
-        let event = Event::new(EventKind::IntrospectionRefused).actor(&client.id).client(&client.id);
-        app.audit.note(event.sent_from(&Origin::of(&request))).await;
-        return Err(OAuthError::new(ErrorCode::AccessDenied, "this client may not introspect tokens"));
-    }
+    let client = resource_server(&app, &request, &form).await?;
     let found = app.tokens.introspect(token).await?.filter(|live| concerns(&client, live));
     let Some(LiveToken { token: live, family }) = found else {
         app.counts.inactive_tokens.increment(1);
@@ -80,6 +75,20 @@ pub async fn endpoint(
         auth_time: live.auth_time,
     });
     Ok(answer(body.expect("strings and numbers can be written as JSON")))
+}
+
+/// The caller, where it is one that may ask (C-001).
+pub async fn resource_server(app: &App, request: &HttpRequest, form: &Parameters) -> Result<Arc<Client>, OAuthError> {
+    let client = client_auth::authenticate(app, request, form).await?;
+    if client.is_public() {
+        return Err(OAuthError::invalid_client());
+    }
+    if client.introspects.is_empty() {
+        let event = Event::new(EventKind::IntrospectionRefused).actor(&client.id).client(&client.id);
+        app.audit.note(event.sent_from(&Origin::of(request))).await;
+        return Err(OAuthError::new(ErrorCode::AccessDenied, "this client may not introspect tokens"));
+    }
+    Ok(client)
 }
 
 /// A caller sees only tokens that are for it (C-004).

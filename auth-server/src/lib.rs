@@ -40,6 +40,7 @@ mod pkce;
 mod purpose;
 pub mod redirect_uri;
 pub mod resource;
+mod revocations;
 mod revoke;
 mod routes;
 pub mod scope;
@@ -62,11 +63,13 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use shared::metrics::{Metrics, MetricsConfig};
 use shared::serve::{self, ServeError, Server, Service};
+use shared::store::{Redis, StoreUrl};
 
 pub use app::{App, OpenError};
 pub use cli::{Arguments, run};
 pub use config::Config;
 use declare::DeclareError;
+use revocations::{channel, feed};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +112,7 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     }
     app.keys.follow(config.master_key_path());
     endings::follow(&app);
+    tell_of_revocations(&app);
     let state = app.state.durable().clone();
     let ready: serve::Ready = Arc::new(move || {
         let state = state.clone();
@@ -132,10 +136,22 @@ pub fn serve(app: Data<App>, listener: TcpListener) -> Result<Server, ServeError
     let part = if config.management.enabled && console.is_none() { routes::Part::All } else { routes::Part::Public };
     let service = Service { name: "auth-server", ready, hsts, metrics: app.metrics.clone() };
     let server = serve::serve(listener, &config.server, service, routes::configure(app.clone(), part))?;
-    Ok(server.finally(async move {
+    let feed = app.feed.clone();
+    Ok(server.at_stop(move || feed.close()).finally(async move {
         if let Some(console) = console {
             console.stop().await;
         }
         app.audit.flush().await;
     }))
+}
+
+/// In the Redis that all servers share, where there is one, beside the answers to those who follow.
+fn tell_of_revocations(app: &App) {
+    feed::watch(&app.feed, &app.metrics);
+    if let Some(StoreUrl::Redis(url)) = &app.config.ephemeral {
+        match Redis::new(url, app::NAME) {
+            Ok(redis) => channel::publish(&app.feed, redis),
+            Err(error) => log::error!("revocations are not published: {error}"),
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::browser::{BrowserSession, Visitor};
 use crate::browser_form;
 use crate::error_page::PageError;
 use crate::state;
-use crate::tokens::{GrantsOf, ListedGrant};
+use crate::tokens::{GrantsOf, ListedGrant, revoke_ops};
 use crate::user::User;
 
 /// How long the page after signing out can say who did.
@@ -176,7 +176,7 @@ async fn sign_out_of_apps(
     }
     let event = Event::new(EventKind::TokenRevoked).own(&user.id).sent_from(&visitor.origin).reason("sign_out");
     app.audit.record(event.detail(json!({"grants": grants.len()}))).await?;
-    state::apply_all(&**app.state.durable(), grants.into_iter().map(|listed| listed.id.revoke_op()).collect()).await
+    state::apply_all(&**app.state.durable(), revoke_ops(&grants)).await
 }
 
 async fn end(app: &App, visitor: Visitor, tx: Option<&str>) -> Result<HttpResponse, PageError> {

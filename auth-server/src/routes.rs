@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, Resource, Route, guard, web};
 use crate::app::App;
 use crate::authorize::{self, consent};
 use crate::error::OAuthError;
+use crate::revocations::stream;
 use crate::{account, discovery, home, introspect, login, logout, management, revoke, setup, token};
 
 /// What a listener serves (H-015).
@@ -56,6 +57,7 @@ fn machines(service: &mut web::ServiceConfig, root: &str, issuer_path: &str) {
         ("/introspect", web::post().to(introspect::endpoint)),
         ("/token", web::post().to(token::endpoint)),
         ("/revoke", web::post().to(revoke::endpoint)),
+        ("/revocations", web::post().to(stream::endpoint)),
     ] {
         service.service(machine_post(&format!("{root}{name}"), route));
     }

@@ -15,6 +15,7 @@ pub mod page;
 pub mod random;
 pub mod rate_limit;
 pub mod request_id;
+pub mod revocation_feed;
 pub mod seal;
 mod secret;
 pub mod serve;

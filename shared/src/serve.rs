@@ -135,6 +135,7 @@ pub struct Server {
     requests: Running,
     metrics: Option<Listener>,
     running: actix_rt::task::JoinHandle<std::io::Result<()>>,
+    at_stop: Option<Box<dyn FnOnce()>>,
     last: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
@@ -182,7 +183,7 @@ pub fn serve(
     let server = server.run();
     let handle = server.handle();
     log::info!("{name} listens on {address}{}", if config.has_tls() { " with TLS" } else { "" });
-    Ok(Server { name, address, handle, requests, metrics, running: actix_rt::spawn(server), last: None })
+    Ok(Server { name, address, handle, requests, metrics, running: actix_rt::spawn(server), at_stop: None, last: None })
 }
 
 impl Server {
@@ -195,6 +196,12 @@ impl Server {
         self.metrics.as_ref().map(Listener::address)
     }
 
+    /// Calls `tell` when the server is to stop: for answers that end only when they are told to.
+    pub fn at_stop(mut self, tell: impl FnOnce() + 'static) -> Self {
+        self.at_stop = Some(Box::new(tell));
+        self
+    }
+
     /// Does `last` when the last request is done, before [`Server::stop`] returns.
     pub fn finally(mut self, last: impl Future<Output = ()> + 'static) -> Self {
         self.last = Some(Box::pin(last));
@@ -204,6 +211,9 @@ impl Server {
     /// Takes no new requests and waits up to 30 s for running ones.
     pub async fn stop(self) {
         self.handle.pause().await;
+        if let Some(tell) = self.at_stop {
+            tell();
+        }
         self.requests.finished(DRAIN).await;
         self.handle.stop(false).await;
         if let Some(last) = self.last {

@@ -16,7 +16,7 @@ use crate::browser::BrowserSession;
 use crate::error_page::PageError;
 use crate::state;
 use crate::times::Moment;
-use crate::tokens::GrantsOf;
+use crate::tokens::{GrantsOf, revoke_ops};
 use crate::user::User;
 
 /// Sessions read at a time.
@@ -114,7 +114,7 @@ async fn end_elsewhere(app: &App, member: &Member) -> Result<(), StoreError> {
     let detail = json!({"sessions": others.len(), "grants": grants.len()});
     app.audit.record(ended(member).reason("everywhere_else").detail(detail)).await?;
     let mut ops: Vec<_> = others.into_iter().map(|key| app.sessions.end_listed_op(key)).collect();
-    ops.extend(grants.into_iter().map(|listed| listed.id.revoke_op()));
+    ops.extend(revoke_ops(&grants));
     state::apply_all(&**app.state.durable(), ops).await
 }
 

@@ -7,6 +7,7 @@ use shared::store::StoreError;
 
 use super::Tokens;
 use crate::grant::{Grant, pair_owner};
+use crate::revocations::note;
 use crate::state;
 
 /// Entries read at a time where all are wanted.
@@ -16,11 +17,9 @@ const PAGE: usize = 500;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantId(Key);
 
-impl GrantId {
-    /// The step that revokes it, for a batch with others.
-    pub fn revoke_op(self) -> Op {
-        Op::Delete { key: self.0 }
-    }
+/// The steps that revoke grants, for a batch with others.
+pub fn revoke_ops<'g>(grants: impl IntoIterator<Item = &'g ListedGrant>) -> Vec<Op> {
+    note(grants.into_iter().map(|listed| Op::Delete { key: listed.id.0 }).collect(), &[])
 }
 
 impl std::fmt::Display for GrantId {
@@ -117,7 +116,8 @@ impl Tokens {
 
     /// Revokes all grants of a user or client.
     pub async fn revoke_all(&self, of: GrantsOf<'_>) -> Result<(), StoreError> {
-        state::apply_all(&**self.state.durable(), vec![Op::DeleteOwned { owner: of.owner() }]).await
+        let ops = note(vec![Op::DeleteOwned { owner: of.owner() }], &[]);
+        state::apply_all(&**self.state.durable(), ops).await
     }
 
     /// Revokes all that a user gave a client: what has tokens, and what waits for its code to be redeemed.
@@ -125,8 +125,8 @@ impl Tokens {
         let mut ops = vec![Op::DeleteOwned { owner: pair_owner(user, client) }];
         let waiting = self.list_all(GrantsOf::User(user)).await?;
         let waiting = waiting.into_iter().filter(|listed| listed.grant.client == client);
-        ops.extend(waiting.map(|listed| listed.id.revoke_op()));
-        state::apply_all(&**self.state.durable(), ops).await
+        ops.extend(waiting.map(|listed| Op::Delete { key: listed.id.0 }));
+        state::apply_all(&**self.state.durable(), note(ops, &[])).await
     }
 
     fn listed(&self, entry: Entry) -> Result<ListedGrant, StoreError> {

@@ -9,7 +9,7 @@ mod rotation;
 use std::time::Duration;
 
 use shared::clock;
-use shared::expiring::{Expiring, Held, Key, Op};
+use shared::expiring::{Applied, Expiring, Held, Key, Op};
 use shared::oauth::{Scopes, TokenResponse};
 use shared::random::random_bytes;
 use shared::seal::KeyRing;
@@ -18,11 +18,12 @@ use shared::store::StoreError;
 use crate::bearer::{self, GrantHandle, Kind};
 use crate::client::Client;
 use crate::config::Lifetimes;
-use crate::grant::{AccessToken, Code, Grant, NewGrant, RefreshToken, pair_owner};
+use crate::grant::{AccessToken, Code, Grant, NewGrant, RefreshToken, family, pair_owner};
+use crate::revocations::note;
 use crate::state::{self, Order, Outcome, State, read_two};
 use crate::user::User;
 
-pub use listing::{GrantId, GrantsOf, ListedGrant};
+pub use listing::{GrantId, GrantsOf, ListedGrant, revoke_ops};
 pub use rotation::{PresentedRefresh, Repeated, Rotated, Wanted};
 
 /// Grants that one user may have given one client (B-007).
@@ -83,7 +84,7 @@ impl Tokens {
     pub fn new(state: State, keys: KeyRing, lifetimes: Lifetimes) -> Self {
         let seconds = Lifetimes::seconds;
         Self {
-            grants: Expiring::new(state.durable().clone(), "grant", seconds(lifetimes.refresh_absolute)),
+            grants: Expiring::new(state.durable().clone(), bearer::GRANT, seconds(lifetimes.refresh_absolute)),
             codes: Expiring::new(state.durable().clone(), "code", seconds(lifetimes.code)),
             access: Expiring::new(state.ephemeral().clone(), "access_token", seconds(lifetimes.access)),
             refresh: Expiring::new(state.durable().clone(), "refresh_token", seconds(lifetimes.refresh_idle)),
@@ -162,14 +163,15 @@ impl Tokens {
     pub async fn introspect(&self, text: &str) -> Result<Option<LiveToken>, StoreError> {
         let Some(handle) = bearer::grant_of(Kind::AccessToken, text) else { return Ok(None) };
         let key = self.access.key(text);
-        let [grant, token] = self.state.read_both(self.grants.key(&handle.id()), key).await?;
+        let grant_key = handle.key();
+        let [grant, token] = self.state.read_both(grant_key, key).await?;
         let (Some(token), Some(grant)) = (token, grant) else { return Ok(None) };
         // Where there is one store, a revoked token has no entry, and what else the grant says is nobody's question.
         if self.state.is_split() && self.grants.read(grant)?.value.has_revoked(&key) {
             return Ok(None);
         }
         let token = self.access.read(token)?.value;
-        Ok((token.exp > clock::now()).then(|| LiveToken { token, family: handle.family() }))
+        Ok((token.exp > clock::now()).then(|| LiveToken { token, family: family(&grant_key).to_string() }))
     }
 
     /// A token of either kind, if it and its grant live.
@@ -199,25 +201,27 @@ impl Tokens {
 
     /// Deletes a grant, and with it every token of its family (C-024, C-025).
     pub async fn revoke(&self, grant: Key) -> Result<(), StoreError> {
-        state::apply_all(&**self.state.durable(), vec![Op::Delete { key: grant }]).await
+        state::apply_all(&**self.state.durable(), note(vec![Op::Delete { key: grant }], &[])).await
     }
 
     /// Ends a single access token (C-024). Where its entry may be lost and come back, as from a copy, it is noted in its grant
     /// first, until it would have expired.
     pub async fn revoke_access(&self, token: &RevocableAccess) -> Result<(), StoreError> {
-        while self.state.is_split() {
-            let Some(held) = self.grants.get(&token.grant_id).await? else { break };
-            let now = clock::now();
-            let noted = match held.value.with_revoked(&token.key, token.exp, now) {
-                Some(grant) => self.grants.update(&token.grant_id, held.version, &grant, None).await?,
-                // So many that the list would outgrow the grant: the whole family goes.
-                None => return self.revoke(self.grants.key(&token.grant_id)).await,
+        let (grant_key, delete) = (self.grants.key(&token.grant_id), Op::Delete { key: token.key });
+        if !self.state.is_split() {
+            return state::apply_all(&**self.state.durable(), note(vec![delete], &[grant_key])).await;
+        }
+        while let Some(held) = self.grants.get(&token.grant_id).await? {
+            // So many that the list would outgrow the grant: the whole family goes.
+            let Some(grant) = held.value.with_revoked(&token.key, token.exp, clock::now()) else {
+                return self.revoke(grant_key).await;
             };
-            if noted {
+            let update = self.grants.update_op(&token.grant_id, held.version, &grant, None)?;
+            if self.state.durable().apply(note(vec![update], &[grant_key])).await? == Applied::Done {
                 break;
             }
         }
-        state::apply_all(&**self.state.ephemeral(), vec![Op::Delete { key: token.key }]).await
+        state::apply_all(&**self.state.ephemeral(), vec![delete]).await
     }
 
     /// Revokes the grant that a code or token of ours names.
@@ -242,7 +246,7 @@ impl Tokens {
             .collect::<Result<Vec<_>, StoreError>>()?;
         held.sort_unstable();
         let surplus = held.len() + 1 - MOST_GRANTS;
-        Ok(held.into_iter().take(surplus).map(|(_, key)| Op::Delete { key }).collect())
+        Ok(note(held.into_iter().take(surplus).map(|(_, key)| Op::Delete { key }).collect(), &[]))
     }
 
     fn access_ttl(&self, client: &Client) -> Duration {

@@ -3,7 +3,7 @@
 use crate::support::Server;
 use crate::{fails, json, run, succeeds};
 
-/// H-009, H-011, F-062: grants are listed without a token, and revoked singly or all; the log knows of it.
+/// D-039, H-009, H-011, F-062: grants are listed without a token, and revoked singly or all; the log knows of it.
 #[actix_rt::test]
 async fn grants_are_listed_and_revoked_by_command() {
     let server = Server::start().await;
@@ -21,11 +21,16 @@ async fn grants_are_listed_and_revoked_by_command() {
     );
     let id = of_page[0]["id"].as_str().unwrap();
     assert!(succeeds(&run(&config, &["grant", "list", "--user", "alice"], "")).contains(id));
+    let told_of = (api.introspect(&other.access).await, api.introspect(&first.access).await);
+    let mut following = api.follow().await;
     succeeds(&run(&config, &["grant", "revoke", id], ""));
+    // D-039: the server tells what another process ended.
+    following.hears_of(&told_of.0).await;
     assert!(!api.finds_active(&other.access).await && api.finds_active(&first.access).await);
     assert!(fails(&run(&config, &["grant", "revoke", id], "")).contains("no such grant"));
     let told = succeeds(&run(&config, &["grant", "revoke", "--user", "alice", "--client", &shop.id], ""));
     assert_eq!(told, "revoked 2 grants with all tokens\n");
+    following.hears_of(&told_of.1).await;
     assert!(!api.finds_active(&first.access).await && !api.finds_active(&second.access).await);
     shop.refresh(&second.refresh).await.refused("invalid_grant");
     assert_eq!(run(&config, &["grant", "list"], "").status.code(), Some(2));

@@ -19,4 +19,5 @@ mod process;
 mod races;
 mod refresh;
 mod revocation;
+mod revocation_feed;
 mod storage;

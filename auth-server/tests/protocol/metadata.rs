@@ -18,6 +18,7 @@ async fn the_metadata_names_every_endpoint_below_the_issuer() {
         ("token_endpoint", "/token"),
         ("introspection_endpoint", "/introspect"),
         ("revocation_endpoint", "/revoke"),
+        ("revocation_feed_endpoint", "/revocations"),
     ] {
         assert_eq!(told[name], server.endpoint(path), "{name}");
     }

@@ -80,6 +80,11 @@ impl Client {
         self.post("/revoke", &[("token", token)]).await
     }
 
+    /// Follows what ends, as this client.
+    pub async fn follow(&self) -> Following {
+        Following::of(self.request("/revocations").form::<[(&str, &str); 0]>(&[])).await
+    }
+
     /// Signs a person in by the password grant.
     pub async fn password(&self, username: &str, password: &str) -> Answer {
         self.token(&[("grant_type", "password"), ("username", username), ("password", password)]).await

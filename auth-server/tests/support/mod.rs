@@ -5,6 +5,7 @@
 mod actors;
 mod answer;
 mod browser;
+mod following;
 mod program;
 mod store;
 mod stored;
@@ -29,6 +30,7 @@ use shared::http_client::{HttpClient, HttpClientConfig};
 
 pub use answer::{Answer, Tokens};
 pub use browser::{Browser, hidden};
+pub use following::Following;
 pub use program::{Place, Program};
 pub use stored::Stored;
 

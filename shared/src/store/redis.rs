@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ErrorKind, IntoConnectionInfo as _, RedisError};
@@ -71,9 +73,24 @@ impl Redis {
         self.connection.clone()
     }
 
-    /// For connections of their own, such as subscriptions.
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// Tells those who are subscribed to a channel of this prefix now, and nobody else.
+    pub async fn publish(&self, channel: &str, message: &[u8]) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(format!("{}{channel}", self.prefix)).arg(message);
+        self.call(command.exec_async(&mut connection)).await
+    }
+
+    /// What is published in a channel of this prefix from now on. Ends when the connection breaks.
+    pub async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Vec<u8>>, StoreError> {
+        let name = format!("{}{channel}", self.prefix);
+        let subscription = self.call(async {
+            let mut subscription = self.client.get_async_pubsub().await?;
+            subscription.subscribe(name).await?;
+            Ok(subscription)
+        });
+        let messages = subscription.await?.into_on_message();
+        Ok(messages.map(|message| message.get_payload_bytes().to_vec()).boxed())
     }
 
     /// Awaits an answer for as long as one may take.
