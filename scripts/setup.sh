@@ -65,6 +65,13 @@ need_authlib() {
   need_python_packages TEST_AUTHLIB_PYTHON authlib "to sign in by it" authlib==1.9.10 requests==2.34.2
 }
 
+# Flask-Sentinel, which writes the database that accounts are taken over from in a test: with what it ran on when it was new.
+need_sentinel() {
+  need_python_packages TEST_SENTINEL_PYTHON flask_sentinel.data "to take accounts over from" \
+    Flask-Sentinel==0.0.8 Flask-PyMongo==0.5.2 pymongo==3.13.0 Flask==1.1.4 Werkzeug==0.16.1 Jinja2==2.11.3 MarkupSafe==2.0.1 \
+    itsdangerous==1.1.0 oauthlib==2.1.0 bcrypt==5.0.0 setuptools==65.5.0
+}
+
 # need_python_packages VARIABLE MODULE PURPOSE NAME==VERSION…: in a folder of their own outside the project, named for the
 # first of them; the variable is set to their Python.
 need_python_packages() {

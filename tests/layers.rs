@@ -77,6 +77,7 @@ const DRIVERS: &[(&str, &[&str])] = &[
         "mongodb",
         &[
             "auth-server/src/directory/mongo/",
+            "auth-server/src/import/mongo.rs",
             "resource-api/src/store/mongo/",
             "shared/src/expiring/mongo",
             "shared/src/store/mongo.rs",

@@ -7,17 +7,23 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use shared::Secret;
 use shared::oauth::Scopes;
+use shared::store::StoreUrl;
 
 use super::Context;
 use super::output::{self, Failure, line};
-use crate::import::{self, JsonLines, Options, Report};
+use crate::app::App;
+use crate::import::{self, Database, ImportError, JsonLines, Options, Report, Source};
 
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct ImportArguments {
+    /// Flask-Sentinel's database, mongodb://HOST/NAME (`oauth` where none is named), or @FILE with that URL in it. It is only read
+    #[arg(value_name = "URL", value_parser = output::secret, conflicts_with_all = ["users", "clients"])]
+    source: Option<Secret>,
     /// The collection `users`, as mongoexport writes it
-    #[arg(long, value_name = "FILE", required_unless_present = "clients")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["source", "clients"])]
     users: Option<PathBuf>,
     /// The collection `clients`, as mongoexport writes it
     #[arg(long, value_name = "FILE")]
@@ -37,17 +43,19 @@ pub async fn import(context: &Context, arguments: ImportArguments) -> Result<(),
     let app = context.open().await?;
     let options = Options { dry_run: arguments.dry_run, scopes: arguments.scope };
     let bar = bar();
-    let mut users = None;
-    if let Some(path) = &arguments.users {
-        bar.set_message("users");
-        users = Some(import::users(&app, &mut JsonLines::open(path)?, &options, |done| bar.set_position(done)).await?);
-    }
-    let mut clients = None;
-    if let Some(path) = &arguments.clients {
-        bar.set_message("clients");
-        clients =
-            Some(import::clients(&app, &mut JsonLines::open(path)?, &options, |done| bar.set_position(done)).await?);
-    }
+    let (users, clients) = match &arguments.source {
+        Some(url) => {
+            let StoreUrl::Mongo(url) = StoreUrl::argument(url)? else {
+                return Err(Failure::usage("Flask-Sentinel's database is in MongoDB: give mongodb://HOST/NAME"));
+            };
+            let mut database = Database::connect(&url).await?;
+            take_over(&app, &options, &bar, database.users.take(), database.clients.take()).await?
+        }
+        None => {
+            let open = |path: Option<PathBuf>| path.map(|path| JsonLines::open(&path)).transpose();
+            take_over(&app, &options, &bar, open(arguments.users)?, open(arguments.clients)?).await?
+        }
+    };
     bar.finish_and_clear();
     if arguments.json {
         return output::json(&json!({ "dry_run": options.dry_run, "users": users, "clients": clients }));
@@ -72,6 +80,26 @@ pub async fn import(context: &Context, arguments: ImportArguments) -> Result<(),
         line("password_grant is off in the settings: until it is on, the imported clients get no tokens by it")?;
     }
     Ok(())
+}
+
+/// What became of users and of clients, each where there is a source of them.
+async fn take_over(
+    app: &App,
+    options: &Options,
+    bar: &ProgressBar,
+    users: Option<impl Source>,
+    clients: Option<impl Source>,
+) -> Result<(Option<Report>, Option<Report>), ImportError> {
+    let mut reports = (None, None);
+    if let Some(mut source) = users {
+        bar.set_message("users");
+        reports.0 = Some(import::users(app, &mut source, options, |done| bar.set_position(done)).await?);
+    }
+    if let Some(mut source) = clients {
+        bar.set_message("clients");
+        reports.1 = Some(import::clients(app, &mut source, options, |done| bar.set_position(done)).await?);
+    }
+    Ok(reports)
 }
 
 fn tell(what: &str, report: &Report, dry_run: bool) -> Result<(), Failure> {

@@ -75,7 +75,8 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the store, while no server runs
     Restore(backup::RestoreArguments),
-    /// Take users and clients over from Flask-Sentinel: passwords and client ids stay as they are, tokens are not taken.
+    /// Take users and clients over from Flask-Sentinel, straight from its MongoDB or from exported files: passwords and client
+    /// ids stay as they are, tokens are not taken.
     /// Importing again changes nothing
     ImportSentinel(import::ImportArguments),
     /// Bring the scopes, clients and users of a TOML file into being; what is already so is left alone

@@ -121,6 +121,12 @@ pub fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::new("nothing was done")) }
 }
 
+/// An argument that is not repeated, whatever is wrong with it.
+#[allow(clippy::unnecessary_wraps, reason = "as the parser of arguments wants it")]
+pub fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
 /// Seconds from `90s`, `15m`, `24h`, `7d`.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
     let span: jiff::Span = text.parse().map_err(|_| "give a number with a unit: 90s, 15m, 24h or 7d".to_owned())?;

@@ -1,9 +1,10 @@
 //! Accounts and clients of another server, taken over (H-010).
 //!
 //! A [`Source`] gives documents, `sentinel` says what they mean, and this file writes them. Another place to read from is one
-//! more file beside `json_lines`.
+//! more file beside `json_lines` and `mongo`.
 
 mod json_lines;
+mod mongo;
 mod sentinel;
 
 use futures_util::StreamExt as _;
@@ -22,6 +23,7 @@ use crate::passwords::Busy;
 use crate::user::User;
 
 pub use json_lines::JsonLines;
+pub use mongo::Database;
 pub use sentinel::{ImportedClient, ImportedUser};
 
 /// Documents written at the same time: they share commits.
@@ -31,6 +33,13 @@ const AT_ONCE: usize = 64;
 pub enum ImportError {
     #[error("{place}: {source}")]
     File { place: String, source: std::io::Error },
+    /// Where documents come from can't be read.
+    #[error("{place}: {source}")]
+    Source { place: String, source: StoreError },
+    #[error(
+        "the database {0} has neither users nor clients: name Flask-Sentinel's database in the URL, as in mongodb://host/oauth"
+    )]
+    NothingThere(String),
     #[error("scope: {0} is not known here: declare it by `scope set`")]
     UnknownScope(String),
     #[error(transparent)]

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use bson::{Document, doc};
+use futures_util::TryStreamExt as _;
 use serde_json::json;
+use shared::store::{Mongo, servers};
 
 use crate::support::{Client, Person, Server};
 use crate::{fails, json, run, succeeds};
@@ -175,4 +178,104 @@ async fn hashes_that_take_too_long_are_told_with_what_helps() {
     }
     let again = succeeds(&run(&server.config_file(), &[&arguments[..3], &["--json"]].concat(), ""));
     assert_eq!(json(&again)["users"]["existing"], 3);
+}
+
+/// H-010, F-003: straight from the database that Flask-Sentinel's own code wrote, which is only read. An old password opens the
+/// door by the password grant and by the pages of the code flow, is argon2id from then on, and goes on opening it; old client
+/// ids, and secrets that a fork of it had, do too.
+#[actix_rt::test]
+#[allow(clippy::disallowed_methods, reason = "tests are told by variables what is installed")]
+async fn a_database_of_flask_sentinel_is_taken_over_as_it_is() {
+    let (Some(url), Ok(python)) = (servers::mongodb(), std::env::var("TEST_SENTINEL_PYTHON")) else {
+        assert!(std::env::var("CI").is_err(), "TEST_SENTINEL_PYTHON must be set where CI is");
+        return;
+    };
+    // The old driver knows few of the options that URLs have by now.
+    let plain = url.expose().split('?').next().unwrap().to_owned();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sentinel_database.py");
+    let people = ["jonas", "pass of jonas", "mira", "pass of mira"];
+    let made = std::process::Command::new(python).arg(script).arg(plain).args(people).output().unwrap();
+    let id = succeeds(&made).trim().to_owned();
+    let database = Mongo::connect(&url, "unused").await.unwrap().database().clone();
+    let (users, clients) = (database.collection::<Document>("users"), database.collection::<Document>("clients"));
+    let of_a_fork = doc! { "client_id": "till", "client_type": "confidential", "client_secret": "secret of the till" };
+    clients.insert_one(of_a_fork).await.unwrap();
+    users.insert_one(doc! { "_id": "x", "username": "broken", "hashpw": "hunter2" }).await.unwrap();
+    let before = contents(&database).await;
+
+    let server = Server::with("password_grant = true").await;
+    let import = |more: &[&str]| {
+        let report =
+            succeeds(&run(&server.config_file(), &[&["import-sentinel", url.expose(), "--json"], more].concat(), ""));
+        json(&report)
+    };
+    assert_eq!(import(&["--dry-run"])["users"]["imported"], 2);
+    assert!(server.app.users.find_by_username("jonas").await.unwrap().is_none(), "a dry run writes nothing");
+    let report = import(&[]);
+    assert_eq!((&report["users"]["imported"], &report["clients"]["imported"]), (&json!(2), &json!(2)));
+    let skipped = &report["users"]["skipped"][0];
+    assert_eq!(skipped["place"], "users, _id \"x\"");
+    assert!(skipped["reason"].as_str().unwrap().starts_with("broken: hashpw is no bcrypt hash"), "{skipped}");
+    assert_eq!(contents(&database).await, before, "the old database is only read");
+
+    let old: Client = server.public_client(&id);
+    let shop = server.shop().await;
+    let jonas: Person = server.person("jonas", "pass of jonas").await;
+    let mira: Person = server.person("mira", "pass of mira").await;
+    assert!(hash(&server, "jonas").await.starts_with("$2b$"));
+    old.password("jonas", "pass of mira").await.refused("invalid_grant");
+    old.password("jonas", "pass of jonas").await.tokens();
+    mira.tokens(&shop).await;
+    for (name, person, password) in [("jonas", &jonas, "pass of jonas"), ("mira", &mira, "pass of mira")] {
+        assert!(hash(&server, name).await.starts_with("$argon2id$"), "{name}");
+        person.tokens(&shop).await;
+        old.password(name, password).await.tokens();
+    }
+    let mut till = server.public_client("till");
+    till.secret = Some("another secret".to_owned());
+    till.password("mira", "pass of mira").await.refused("invalid_client");
+    till.secret = Some("secret of the till".to_owned());
+    till.password("mira", "pass of mira").await.tokens();
+    let again = import(&[]);
+    assert_eq!((&again["users"]["existing"], &again["clients"]["existing"]), (&json!(2), &json!(2)));
+    assert!(hash(&server, "jonas").await.starts_with("$argon2id$"), "what was renewed stays");
+}
+
+/// Every document of the old database.
+async fn contents(database: &mongodb::Database) -> Vec<Document> {
+    let mut all = Vec::new();
+    for name in ["users", "clients"] {
+        let found = database.collection::<Document>(name).find(doc! {}).await.unwrap();
+        all.extend(found.try_collect::<Vec<_>>().await.unwrap());
+    }
+    all
+}
+
+/// H-011: what is wrong with the source is said in one line, without the password of its URL, and nothing is written.
+#[actix_rt::test]
+async fn a_source_that_cannot_be_read_is_named_without_its_password() {
+    let server = Server::start().await;
+    let refused = |url: &str| run(&server.config_file(), &["import-sentinel", url], "");
+    let file = server.folder().join("source");
+    std::fs::write(&file, "mongodb://old:hunter2@127.0.0.1:9/oauth\n").unwrap();
+    let by_file = format!("@{}", file.display());
+    for url in ["mongodb://old:hunter2@127.0.0.1:9/oauth", by_file.as_str()] {
+        let told = fails(&refused(url));
+        assert!(told.starts_with("error: Flask-Sentinel's database: the store is not available"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let told = fails(&refused("mongodb://old:hunter2@[/oauth"));
+    assert!(told.contains("can't be read") && !told.contains("hunter2"), "{told}");
+    let told = fails(&refused("postgres://old:hunter2@host/oauth"));
+    assert!(told.contains("`postgres` is not a store") && !told.contains("hunter2"), "{told}");
+    assert!(fails(&refused("@/nowhere")).contains("/nowhere"));
+    let other = refused("redis://:hunter2@host/0");
+    let told = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(2) && told.contains("in MongoDB") && !told.contains("hunter2"), "{told}");
+    let both = run(&server.config_file(), &["import-sentinel", "mongodb://old:hunter2@host/x", "--users", "u"], "");
+    let told = String::from_utf8(both.stderr).unwrap();
+    assert!(both.status.code() == Some(2) && !told.contains("hunter2"), "{told}");
+    if let Some(empty) = servers::mongodb() {
+        assert!(fails(&refused(empty.expose())).contains("has neither users nor clients"));
+    }
 }

@@ -229,7 +229,8 @@ impl Server {
     /// Somebody whose account is there already.
     pub async fn person(&self, name: &str, password: &str) -> Person {
         let user = self.app.users.find_by_username(name).await.unwrap().unwrap();
-        Person { id: user.id, username: user.username, password: password.to_owned(), ..self.user("template").await }
+        let (url, http) = (self.url.clone(), self.http.clone());
+        Person { id: user.id, username: user.username, password: password.to_owned(), url, http }
     }
 
     pub async fn user(&self, name: &str) -> Person {

@@ -18,12 +18,21 @@ pub enum StoreUrl {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{scheme}` is not a store: use sqlite:PATH, mongodb://, mongodb+srv://, redis:// or rediss://")]
-pub struct StoreUrlError {
-    scheme: String,
+pub enum StoreUrlError {
+    #[error("`{0}` is not a store: use sqlite:PATH, mongodb://, mongodb+srv://, redis:// or rediss://")]
+    Scheme(String),
+    #[error("can't read {path}: {source}")]
+    File { path: String, source: std::io::Error },
 }
 
 impl StoreUrl {
+    /// As commands take it: a URL, or `@FILE` that holds one, as others on the machine see command lines.
+    pub fn argument(text: &Secret) -> Result<Self, StoreUrlError> {
+        let Some(path) = text.expose().strip_prefix('@') else { return text.expose().parse() };
+        let read = std::fs::read_to_string(path).map(Secret::new);
+        read.map_err(|source| StoreUrlError::File { path: path.to_owned(), source })?.expose().parse()
+    }
+
     /// The file of the embedded store, if it is that.
     pub fn sqlite_path(&self) -> Option<&Path> {
         match self {
@@ -55,7 +64,7 @@ impl std::str::FromStr for StoreUrl {
             Some("mongodb" | "mongodb+srv") => Ok(StoreUrl::Mongo(Secret::new(text))),
             Some("redis" | "rediss") => Ok(StoreUrl::Redis(Secret::new(text))),
             // The rest may hold a password, so only what stands before the first colon is repeated.
-            _ => Err(StoreUrlError { scheme: text.split(':').next().unwrap_or_default().chars().take(20).collect() }),
+            _ => Err(StoreUrlError::Scheme(text.split(':').next().unwrap_or_default().chars().take(20).collect())),
         }
     }
 }
