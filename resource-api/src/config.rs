@@ -1,5 +1,7 @@
 //! Where the service runs, whom it trusts and what it bears. What the API *is* stands in the domain file (decisions 3).
 
+mod hooks;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use shared::metrics::MetricsConfig;
 use shared::serve::{ServerConfig, Tls};
 use shared::store::StoreUrl;
 use url::{Host, Url};
+
+pub use hooks::HooksConfig;
 
 /// Without a feed of revocations, an answer about a token is trusted this long at most, in seconds.
 const LONGEST_TRUST: f64 = 5.0;
@@ -45,6 +49,7 @@ pub struct Config {
     /// How the auth-server is reached.
     pub http: HttpClientConfig,
     pub limits: Limits,
+    pub hooks: HooksConfig,
     pub metrics: MetricsConfig,
     /// What is logged, in env_logger's syntax.
     pub log: String,
@@ -98,6 +103,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             http: HttpClientConfig::default(),
             limits: Limits::default(),
+            hooks: HooksConfig::default(),
             metrics: MetricsConfig::default(),
             log: "info".to_owned(),
         }
@@ -176,6 +182,7 @@ impl Settings for Config {
                 faults.push(format!("{key}: at least 1"));
             }
         }
+        faults.extend(self.hooks.faults());
         faults
     }
 }
@@ -207,18 +214,24 @@ pub(crate) enum Rest {
     PathAndQuery,
 }
 
-/// https, or http on a loopback host; no user, no fragment; where nothing but a path follows, no slash at its end.
+/// The address that a key holds.
 pub(crate) fn address(key: &str, text: &str, rest: Rest) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{key}: {text:?} is not a URL: {error}"))?;
+    checked(text, rest).map_err(|fault| format!("{key}: {fault}"))
+}
+
+/// https, or http on a loopback host; no user, no fragment; where nothing but a path follows, no slash at its end.
+/// A fault does not repeat the address, which may hold a secret.
+pub(crate) fn checked(text: &str, rest: Rest) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if !secure {
-        return Err(format!("{key}: must be https, or http on a loopback host"));
+        return Err("must be https, or http on a loopback host".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err(format!("{key}: must have no user and no fragment"));
+        return Err("must have no user and no fragment".to_owned());
     }
     if rest == Rest::Path && (url.query().is_some() || text.ends_with('/')) {
-        return Err(format!("{key}: must have no query and no slash at its end"));
+        return Err("must have no query and no slash at its end".to_owned());
     }
     Ok(url)
 }
@@ -280,6 +293,9 @@ mod tests {
         assert_eq!(shipped.limits.body, plain.limits.body);
         assert_eq!(shipped.limits.bulk, plain.limits.bulk);
         assert_eq!(shipped.limits.query_time, plain.limits.query_time);
+        assert_eq!(shipped.hooks.timeout, plain.hooks.timeout);
+        assert_eq!(shipped.hooks.answer, plain.hooks.answer);
+        assert_eq!(shipped.hooks.waiting, plain.hooks.waiting);
         assert_eq!(shipped.introspect_cache_positive, plain.introspect_cache_positive);
         assert_eq!(shipped.introspect_cache_negative, plain.introspect_cache_negative);
         assert_eq!(shipped.domain, plain.domain);

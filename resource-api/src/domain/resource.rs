@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::claims::DatasourceFilter;
 use super::cors::Cors;
 use super::date_format::DateFormat;
+use super::hooks::Hooks;
 use super::schema::Schema;
 use crate::query::Sort;
 
@@ -107,6 +108,8 @@ pub struct Settings {
     /// Those of Eve's standard errors that STANDARD_ERRORS leaves out: they have a page instead of a JSON body.
     pub html_errors: BTreeSet<u16>,
     pub cors: Option<Cors>,
+    /// Of what belongs to no resource (HOOK-01).
+    pub hooks: Hooks,
     /// By the method, HEAD being one of its own.
     pub rate_limits: BTreeMap<&'static str, CallLimit>,
 }
@@ -231,6 +234,7 @@ pub struct Resource {
     pub mongo_query_whitelist: BTreeSet<String>,
     /// From `mongo_indexes` and from unique rules; the latter are partial: documents without the field do not count.
     pub indexes: Vec<Index>,
+    pub hooks: Hooks,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use bson::Bson;
+use bson::{Bson, Document};
 
+use super::hooks::{self, AppHooks};
 use super::network;
 use super::section::{Section, natural};
 use crate::domain::{AllowedFilters, DateFormat, Method, Names, QueryNames, Settings};
@@ -43,6 +44,7 @@ pub struct Defaults {
     pub normalize_dotted_fields: bool,
     pub normalize_on_patch: bool,
     pub mongo_query_whitelist: BTreeSet<String>,
+    pub hooks: AppHooks,
 }
 
 pub const RESOURCE_METHODS: [Method; 3] = [Method::Get, Method::Post, Method::Delete];
@@ -65,7 +67,6 @@ const UNSERVED: &[(&str, Unserved)] = &[
     ("VERSIONING", Unserved::Fault),
     ("SOFT_DELETE", Unserved::Fault),
     ("OPLOG", Unserved::Fault),
-    ("HOOKS", Unserved::Fault),
     ("AUTH_MONGO_PREFIX_CLAIM", Unserved::Fault),
     ("RETURN_MEDIA_AS_URL", Unserved::Fault),
     ("EXTENDED_MEDIA_INFO", Unserved::Fault),
@@ -103,12 +104,15 @@ const UNSERVED: &[(&str, Unserved)] = &[
 pub fn read(section: &Section<'_>) -> (Settings, Defaults) {
     unserved(section);
     renderers(section);
-    let settings = settings(section);
-    let defaults = defaults(section, &settings);
+    let nothing = Document::new();
+    let resources = section.get("DOMAIN").and_then(Bson::as_document).unwrap_or(&nothing);
+    let hooks = hooks::read_app(section, resources);
+    let settings = settings(section, &hooks);
+    let defaults = defaults(section, &settings, hooks);
     (settings, defaults)
 }
 
-fn settings(section: &Section<'_>) -> Settings {
+fn settings(section: &Section<'_>, hooks: &AppHooks) -> Settings {
     let trimmed = |key| section.text(key, "").trim_matches('/').to_owned();
     Settings {
         url_prefix: trimmed("URL_PREFIX"),
@@ -154,6 +158,7 @@ fn settings(section: &Section<'_>) -> Settings {
         multipart_form_fields_as_json: section.flag("MULTIPART_FORM_FIELDS_AS_JSON", false),
         html_errors: html_errors(section),
         cors: network::cors(section),
+        hooks: hooks.of_none(),
         rate_limits: network::rate_limits(section),
     }
 }
@@ -194,7 +199,7 @@ fn query_names(section: &Section<'_>) -> QueryNames {
     }
 }
 
-fn defaults(section: &Section<'_>, settings: &Settings) -> Defaults {
+fn defaults(section: &Section<'_>, settings: &Settings, hooks: AppHooks) -> Defaults {
     let get = BTreeSet::from([Method::Get]);
     let none = BTreeSet::new();
     Defaults {
@@ -231,6 +236,7 @@ fn defaults(section: &Section<'_>, settings: &Settings) -> Defaults {
         normalize_dotted_fields: section.flag("NORMALIZE_DOTTED_FIELDS", true),
         normalize_on_patch: section.flag("NORMALIZE_ON_PATCH", true),
         mongo_query_whitelist: section.texts("MONGO_QUERY_WHITELIST", &[]).into_iter().collect(),
+        hooks,
     }
 }
 

@@ -5,6 +5,7 @@
 mod datasource;
 mod file;
 mod global;
+mod hooks;
 mod network;
 mod resource;
 mod rule;

@@ -6,6 +6,7 @@ use bson::{Bson, Document, doc};
 
 use super::datasource;
 use super::global::{ALL_METHODS, Defaults, ITEM_METHODS, RESOURCE_METHODS, allowed_filters, seconds};
+use super::hooks;
 use super::schema::{self, SchemaReader};
 use super::section::{Report, Section, texts};
 use super::types::Types;
@@ -106,6 +107,7 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
             Some(_) => section.texts("mongo_query_whitelist", &[]).into_iter().collect(),
         },
         indexes,
+        hooks: hooks::read_own(key, &section, &defaults.hooks),
         schema,
         id_field,
     };
@@ -238,10 +240,9 @@ fn is_open(section: &Section<'_>) -> bool {
 }
 
 fn unserved(section: &Section<'_>) {
-    for key in ["versioning", "soft_delete", "hooks", "mongo_prefix"] {
+    for key in ["versioning", "soft_delete", "mongo_prefix"] {
         let off = match section.get(key) {
             None | Some(Bson::Null | Bson::Boolean(false)) => true,
-            Some(Bson::Document(hooks)) => hooks.is_empty(),
             // Its default.
             Some(Bson::String(prefix)) => key == "mongo_prefix" && prefix == "MONGO",
             Some(_) => false,

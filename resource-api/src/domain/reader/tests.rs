@@ -13,6 +13,7 @@ use crate::query::{Direction, Filter};
 mod checks;
 mod datasource;
 mod guide;
+mod hooks;
 
 fn read(file: &Value) -> Domain {
     parse(Format::Json, &file.to_string()).unwrap()
@@ -238,8 +239,8 @@ fn unserved_features_are_named() {
     let file = json!({
         "VERSIONING": true, "OPLOG": true, "SOFT_DELETE": false, "OPLOG_AUDIT": true,
         "RENDERERS": ["eve.render.JSONRenderer", "eve.render.XMLRenderer"],
-        "DOMAIN": {"other": {"hooks": {"on_insert": "https://h.test"}, "mongo_prefix": "OTHER"}, "r": {
-            "soft_delete": true, "versioning": false, "hooks": {}, "mongo_prefix": "MONGO", "datasource": {"aggregation": {"pipeline": []}},
+        "DOMAIN": {"other": {"mongo_prefix": "OTHER"}, "r": {
+            "soft_delete": true, "versioning": false, "mongo_prefix": "MONGO", "datasource": {"aggregation": {"pipeline": []}},
             "schema": {"m": {"type": "media"}, "v": {"data_relation": {"resource": "r", "version": true}}},
         }},
     });
@@ -249,7 +250,6 @@ fn unserved_features_are_named() {
             "VERSIONING: not supported by this version",
             "OPLOG: not supported by this version",
             "RENDERERS: XML is not supported by this version",
-            "other: hooks: not supported by this version",
             "other: mongo_prefix: not supported by this version",
             "r: soft_delete: not supported by this version",
             "r: field 'm': type: media is not supported by this version",
