@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use shared::http_client::HttpClientError;
 use shared::metrics::Metrics;
 use shared::store::StoreError;
 
@@ -13,6 +14,7 @@ use crate::config::{AuthMode, Config, Limits};
 use crate::domain::{Domain, DomainError, Resource};
 use crate::endpoints::{InFlight, may_need_vacancies};
 use crate::error::Challenge;
+use crate::hooks::Hooks;
 use crate::introspection::{Introspector, IntrospectorError};
 use crate::metadata;
 use crate::query::{Fields, Query, QueryError};
@@ -39,6 +41,8 @@ pub struct App {
     pub rate_limits: Option<RateLimits>,
     /// Writes with an `Idempotency-Key` that are being done here.
     pub in_flight: InFlight,
+    /// `None`: the domain has none.
+    pub hooks: Option<Hooks>,
     /// The protected resource metadata (RFC 9728) and the path they are at.
     pub metadata: Bytes,
     pub metadata_path: String,
@@ -84,6 +88,8 @@ pub enum AppError {
     Claims(String),
     #[error("documents: {0}")]
     Store(#[from] StoreError),
+    #[error("hooks: {0}")]
+    Hooks(#[from] HttpClientError),
     #[error("introspection: {0}")]
     Introspection(#[from] IntrospectorError),
 }
@@ -138,6 +144,7 @@ impl App {
             limits: config.limits.clone(),
             rate_limits: RateLimits::new(&domain.settings.rate_limits),
             in_flight: InFlight::default(),
+            hooks: Hooks::new(config, &domain, &metrics)?,
             metadata,
             metadata_path,
             plain,

@@ -16,6 +16,7 @@ use crate::domain::validate::Issues;
 use crate::endpoints::IdempotencyError;
 use crate::endpoints::payload::PayloadError;
 use crate::endpoints::reply::set_cache;
+use crate::hooks::HookError;
 use crate::introspection::Fault;
 use crate::preconditions::PreconditionError;
 use crate::query::QueryError;
@@ -66,6 +67,8 @@ pub enum ApiError {
     #[error("a value of {0} is taken")]
     DuplicateInEdit(String),
     #[error(transparent)]
+    Hook(#[from] HookError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// What is stored is not BSON.
     #[error("a stored document can't be read: {0}")]
@@ -109,6 +112,8 @@ impl ApiError {
             ApiError::Precondition(PreconditionError::Failed) => 412,
             ApiError::Invalid(_) | ApiError::NotInserted(_) => validation,
             ApiError::Duplicate(_) | ApiError::Store(StoreError::Conflict { .. }) => 409,
+            ApiError::Hook(HookError::Refused { status, .. }) => *status,
+            ApiError::Hook(HookError::Fault { .. }) => 503,
             ApiError::Store(StoreError::Deadline | StoreError::Unavailable(_)) => 503,
             ApiError::Store(StoreError::Corrupt(_)) | ApiError::Stored(_) => 500,
         }
@@ -122,6 +127,11 @@ impl ApiError {
             (_, 503) => Level::Warn,
             _ => Level::Debug,
         }
+    }
+
+    /// Whether to Eve it is an answer like others, about documents that were sent.
+    pub fn is_about_documents(&self) -> bool {
+        matches!(self, ApiError::Invalid(_) | ApiError::NotInserted(_))
     }
 
     /// ERR-01, ERR-03: which text a client is told. With DEBUG on it is the real one, except for failures of the server.
@@ -143,6 +153,14 @@ impl ApiError {
                 return Cow::Owned(format!("Insertion failure: {bad} document(s) contain(s) error(s)"));
             }
             ApiError::Store(StoreError::Deadline) => return Cow::Borrowed(TIME_IS_UP),
+            // HOOK-03.
+            ApiError::Hook(HookError::Refused { message, .. }) => {
+                let said = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+                return match message {
+                    Some(message) => Cow::Borrowed(message),
+                    None => Cow::Borrowed(said.unwrap_or("Refused")),
+                };
+            }
             ApiError::Duplicate(_) | ApiError::DuplicateInEdit(_) => debug,
             _ => false,
         };
@@ -192,7 +210,7 @@ impl ApiError {
         let authorized = refused || (guarded && request.headers().contains_key(AUTHORIZATION));
         set_cache(&mut response, control, expires, authorized);
         // Answers of validation are no errors to Eve: they always have their body.
-        if settings.html_errors.contains(&status) && !matches!(self, ApiError::Invalid(_) | ApiError::NotInserted(_)) {
+        if settings.html_errors.contains(&status) && !self.is_about_documents() {
             response.content_type("text/html; charset=utf-8");
             return response.body(error_page::html(status, &self.message(status, settings.debug)));
         }

@@ -32,6 +32,7 @@ type TokenKey = [u8; 32];
 pub struct ActiveToken {
     pub scopes: Scopes,
     pub subject: String,
+    pub client_id: String,
     pub audience: Audience,
     pub roles: Vec<String>,
     /// Epoch seconds.
@@ -263,6 +264,7 @@ impl Introspector {
         Ok(ActiveToken {
             scopes: token.scope,
             subject: token.sub,
+            client_id: token.client_id,
             audience: token.aud,
             roles: token.roles,
             expires: token.exp,
@@ -300,7 +302,7 @@ async fn send(request: impl Fn() -> reqwest::RequestBuilder) -> Result<reqwest::
 }
 
 /// The whole chain of causes: the outermost says little. Without the URL, which may hold more than an address.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "time is up".to_owned() } else { "no answer".to_owned() };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -8,6 +8,7 @@ pub mod domain;
 mod endpoints;
 mod error;
 pub mod etag;
+mod hooks;
 mod introspection;
 mod metadata;
 mod preconditions;
@@ -68,8 +69,14 @@ pub async fn start_with(config: Config, domain: Domain, listener: TcpListener) -
     });
     let hsts = Url::parse(&app.public_url).is_ok_and(|url| url.scheme() == "https" && !config::is_loopback(&url));
     let service = Service { name: "resource-api", ready, hsts, metrics: app.metrics.clone() };
-    let routes = move |services: &mut web::ServiceConfig| routes(services, &app);
-    Ok(shared::serve::serve(listener, &config.server, service, routes)?)
+    let serving = app.clone();
+    let routes = move |services: &mut web::ServiceConfig| routes(services, &serving);
+    let server = shared::serve::serve(listener, &config.server, service, routes)?;
+    Ok(server.finally(async move {
+        if let Some(hooks) = &app.hooks {
+            hooks.drain().await;
+        }
+    }))
 }
 
 /// The metadata at their well-known place; all else is the API's own routing.

@@ -7,26 +7,47 @@ use shared::store::StoreError;
 
 use super::context::Context;
 use super::reply::Reply;
+use crate::domain::Event;
 use crate::error::ApiError;
-use crate::query::{Cursor, Cursors, Filter, Paging, Query, QueryError, place};
+use crate::hooks::{raw, typed, typed_list};
+use crate::query::{Cursor, Cursors, Filter, Find, Paging, Query, QueryError, place};
 use crate::representation::document::{Embedded, View};
 use crate::representation::json::{write_integer, write_string};
 use crate::representation::links::{PageLinks, write_home_link, write_named_link};
-use crate::store::Write;
+use crate::store::{Outcome, Write};
 
 /// Bytes of a page. With [`crate::store::MOST_BYTES`] and what sorting keeps it bounds the memory of a request.
 const LONGEST_ANSWER: usize = 24 << 20;
 
 /// A page of documents, within the time of a query, its embedded documents included.
 pub async fn list(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
-    match tokio::time::timeout(context.app.limits.query_time(), page(context)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::Deadline.into()),
+    let page = tokio::time::timeout(context.app.limits.query_time(), page(context)).await;
+    let Page { mut body, total, latest, pretty } = page.map_err(|_| StoreError::Deadline)??;
+    // HOOK-04: the headers stay.
+    if let Some(listeners) = context.listeners(Event::FetchedResource) {
+        body = listeners.show("response", body).await?;
     }
+    let mut reply = Reply::new(StatusCode::OK).cached(context, true);
+    if let Some(total) = total {
+        reply = reply.total(&context.app.domain.settings.header_total_count, total);
+    }
+    if latest.timestamp_millis() > 0 {
+        reply = reply.last_modified(latest);
+    }
+    Ok(reply.json(context.app.lay_out(body, pretty)))
+}
+
+/// A page as it is found.
+struct Page {
+    body: Vec<u8>,
+    total: Option<u64>,
+    /// The latest `_updated`.
+    latest: DateTime,
+    pretty: bool,
 }
 
 /// Conditions have no effect here (LIST-03).
-async fn page(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
+async fn page(context: &Context<'_>) -> Result<Page, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let query = Query::parse(&app.domain, resource, context.request.query_string())?;
     if context.caller.owner.is_none() {
@@ -138,15 +159,7 @@ async fn page(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         out.push(b'}');
     }
     out.push(b'}');
-
-    let mut reply = Reply::new(StatusCode::OK).cached(context, true);
-    if let Some(total) = found.total {
-        reply = reply.total(&settings.header_total_count, total);
-    }
-    if latest.timestamp_millis() > 0 {
-        reply = reply.last_modified(latest);
-    }
-    Ok(reply.json(app.lay_out(out, query.pretty)))
+    Ok(Page { body: out, total: found.total, latest, pretty: query.pretty })
 }
 
 /// The place that a cursor means, for documents of this query.
@@ -172,9 +185,28 @@ fn write_number(number: u64, out: &mut Vec<u8>) {
 
 /// DEL-04: everything the caller sees here goes, whatever `where` says.
 pub async fn clear(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
+    let gone = || Ok(Reply::new(StatusCode::NO_CONTENT).cached(context, false).no_content());
     let filter = context.own(context.domain_filter()?)?;
+    if let Some(listeners) = context.listeners(Event::DeleteResource) {
+        listeners.permit(&[]).await?;
+    }
+    if let Some(listeners) = context.listeners(Event::DeleteResourceOriginals) {
+        let find = Find { filter: filter.clone(), ..Find::default() };
+        let originals = context.app.documents.find(context.source(), &find).await?.items;
+        if originals.is_empty() {
+            return gone();
+        }
+        let (originals, lookup) = (typed_list(originals.iter().map(|it| raw(it)))?, typed(&context.lookup())?);
+        listeners.permit(&[("originals", &originals), ("lookup", &lookup)]).await?;
+    }
+    let delete = Write::DeleteMany { source: context.source().to_owned(), filter };
     // Nothing can stand in the way of a deletion without conditions.
-    let _ =
-        context.app.documents.commit(vec![Write::DeleteMany { source: context.source().to_owned(), filter }]).await?;
-    Ok(Reply::new(StatusCode::NO_CONTENT).cached(context, false).no_content())
+    let outcome = context.app.documents.commit(vec![delete]).await?;
+    // As in Eve, nobody is told where there was nothing.
+    if matches!(&outcome, Outcome::Done(touched) if touched.iter().any(|count| *count > 0))
+        && let Some(listeners) = context.listeners(Event::DeletedResource)
+    {
+        listeners.tell(&[]);
+    }
+    gone()
 }

@@ -9,7 +9,7 @@ use bson::{Bson, Document};
 use super::resource_path;
 use crate::app::App;
 use crate::auth::{AuthError, Caller};
-use crate::domain::{FieldType, Resource, convert};
+use crate::domain::{FieldType, Method, Resource, convert};
 use crate::error::ApiError;
 use crate::query::{Filter, Find, Query};
 use crate::representation::document::Embedded;
@@ -22,6 +22,8 @@ pub struct Context<'a> {
     pub request: &'a HttpRequest,
     pub resource: &'a Resource,
     pub caller: Caller,
+    /// HEAD is GET.
+    pub method: Method,
     /// The resource path (LINK-01).
     pub path: &'a str,
     /// Fields of the URL above the item (URL-10).
@@ -30,6 +32,8 @@ pub struct Context<'a> {
     captured: &'a [Captured<'a>],
     /// The item's field and value.
     item: Option<(&'a str, Bson)>,
+    /// What a hook makes of it (HOOK-01).
+    pub narrowed: Filter,
 }
 
 impl<'a> Context<'a> {
@@ -39,6 +43,7 @@ impl<'a> Context<'a> {
         request: &'a HttpRequest,
         resource: &'a Resource,
         caller: Caller,
+        method: Method,
         matched: &'a Matched<'_>,
         item: Option<&'a str>,
     ) -> Self {
@@ -48,7 +53,8 @@ impl<'a> Context<'a> {
         };
         let path = last.map_or(matched.path.as_str(), |last| resource_path(&matched.path, &last.text));
         let item = item.zip(last).map(|(field, last)| (field, url_value(app, resource, field, last)));
-        Self { app, request, resource, caller, path, parents, captured: &matched.values, item }
+        let narrowed = Filter::All;
+        Self { app, request, resource, caller, method, path, parents, captured: &matched.values, item, narrowed }
     }
 
     pub fn source(&self) -> &'a str {
@@ -86,13 +92,20 @@ impl<'a> Context<'a> {
         self.item_query()
     }
 
-    /// What all documents here have in common: the values in the URL and the datasource's filter.
+    /// Fields and values of the URL above the item.
+    pub fn parents(&self) -> impl Iterator<Item = (&'a str, Bson)> {
+        self.parents.iter().map(|parent| (parent.field, url_value(self.app, self.resource, parent.field, parent)))
+    }
+
+    /// What all documents here have in common: the values in the URL, the datasource's filter, and what a hook adds.
     pub fn domain_filter(&self) -> Result<Filter, AuthError> {
         let dates = &self.app.domain.settings.date_format;
         let datasource = self.resource.filter_for(self.caller.claims(), dates).ok_or(AuthError::NoClaim)?;
-        Ok(self.parents.iter().fold(datasource, |filter, parent| {
-            filter.and(Filter::equal(parent.field, url_value(self.app, self.resource, parent.field, parent)))
-        }))
+        let filter = self.parents().fold(datasource, |filter, (field, value)| filter.and(Filter::equal(field, value)));
+        Ok(match &self.narrowed {
+            Filter::All => filter,
+            narrowed => filter.and(narrowed.clone()),
+        })
     }
 
     /// Narrows a filter to the caller's own documents (URRA-02, URRA-03).

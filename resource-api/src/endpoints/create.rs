@@ -15,8 +15,11 @@ use super::idempotency::{self, Answer, Attempt};
 use super::insertion::{Insertion, Stored};
 use super::payload::{self, PayloadError};
 use super::reply::Reply;
+use super::rules::Settled;
 use crate::app::App;
+use crate::domain::Event;
 use crate::error::ApiError;
+use crate::hooks::{raw, typed_list};
 use crate::query::Query;
 use crate::representation::document::{Embedded, View};
 use crate::representation::json::write_string;
@@ -69,8 +72,12 @@ pub async fn create(
     attempt: Option<&Attempt<'_>>,
 ) -> Result<HttpResponse, ApiError> {
     let vacancies = context.app.plain(context.resource).vacancies;
-    // One document whose unique values an index keeps apart is stored without asking first: most are new.
-    let trusting = values.len() == 1 && !vacancies && context.resource.indexes.iter().any(|index| index.unique);
+    // One document whose unique values an index keeps apart is stored without asking first: most are new. A hook hears of valid
+    // ones only.
+    let trusting = values.len() == 1
+        && !vacancies
+        && context.resource.indexes.iter().any(|index| index.unique)
+        && context.listeners(Event::Insert).is_none();
     // Whoever loses a race for a value has another look at what there is now.
     let again = (trusting || vacancies).then(|| values.clone());
     let refused = match create_once(context, values, id, attempt, trusting).await? {
@@ -97,7 +104,7 @@ async fn create_once(
     }
     let (app, resource) = (context.app, context.resource);
     // Which documents bring their id.
-    let given: Vec<bool> =
+    let mut given: Vec<bool> =
         values.iter().map(|value| forced.contains_key("_id") || value.get("_id").is_some()).collect();
     let insertion = Insertion { app, resource, caller: &context.caller, forced, by_put: id.is_some(), trusting };
     let checked = insertion.check(values).await?;
@@ -105,16 +112,29 @@ async fn create_once(
         let refused = ApiError::NotInserted(checked.into_iter().map(Result::err).collect());
         return if trusting { Ok(Err(refused)) } else { Err(refused) };
     }
-    let mut stored = Vec::with_capacity(checked.len());
-    let mut vacancies = Vec::with_capacity(checked.len());
-    for settled in checked.into_iter().flatten() {
-        stored.push(Arc::new(RawDocumentBuf::try_from(&settled.document)?));
+    let mut settled: Vec<Settled> = checked.into_iter().flatten().collect();
+    if let Some(listeners) = context.listeners(Event::Insert) {
+        // POST-08: between validation and ETag.
+        let documents = settled.iter_mut().map(|settled| std::mem::take(&mut settled.document)).collect();
+        let documents = listeners.insert(documents, &app.domain.settings.names).await?;
+        given = documents.iter().map(|document| document.contains_key("_id")).collect();
+        settled.iter_mut().zip(documents).for_each(|(settled, document)| settled.document = document);
+    }
+    let mut stored = Vec::with_capacity(settled.len());
+    let mut vacancies = Vec::with_capacity(settled.len());
+    for settled in settled {
+        stored.push(Arc::new(RawDocumentBuf::try_from(&insertion.seal(settled.document))?));
         vacancies.push(settled.vacancies);
     }
     let answer = answer(context, &query, &stored, &given).await?;
     let more = attempt.map(|attempt| attempt.keep(&answer)).transpose()?.unwrap_or_default();
     Ok(match insertion.store(&stored, vacancies, more).await {
-        Ok(Stored::Done) => Ok(created(context, answer)),
+        Ok(Stored::Done) => {
+            if let Some(listeners) = context.listeners(Event::Inserted) {
+                listeners.tell(&[("documents", typed_list(stored.iter().map(|document| raw(document))))]);
+            }
+            Ok(created(context, answer))
+        }
         Ok(Stored::Taken(refused)) => Err(refused),
         Ok(Stored::Refused) => Err(ApiError::Duplicate("Idempotency-Key".to_owned())),
         Err(refused @ (ApiError::NotInserted(_) | ApiError::Duplicate(_))) if trusting => Err(refused),

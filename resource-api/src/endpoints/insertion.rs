@@ -36,7 +36,7 @@ pub struct Insertion<'a> {
 }
 
 impl Insertion<'_> {
-    /// POST-08: each document as it will be stored, or what is wrong with it.
+    /// POST-08: each document with all that [`Insertion::seal`] makes the stored one of, or what is wrong with it.
     pub async fn check(&self, values: Vec<Value>) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
         let settings = &self.app.domain.settings;
         let now = DateTime::from_millis(clock::now().saturating_mul(1000));
@@ -46,8 +46,8 @@ impl Insertion<'_> {
                 .map_err(|error| Issues::single("validation exception", &error.to_string()))
         };
         let checked = self.settle(values.into_iter().map(convert).collect(), now, Some(LONGEST)).await?;
-        let complete = |settled: Settled| Settled { document: self.complete(settled.document, now), ..settled };
-        Ok(checked.into_iter().map(|checked| checked.map(complete)).collect())
+        let stamp = |settled: Settled| Settled { document: self.stamp(settled.document, now), ..settled };
+        Ok(checked.into_iter().map(|checked| checked.map(stamp)).collect())
     }
 
     /// Each document in its normal form, or what is wrong with it; what is wrong already stays so. `longest`: how long their
@@ -87,18 +87,23 @@ impl Insertion<'_> {
         Ok(refused.into_iter().map(|issues| issues.map_or_else(&mut next, Err)).collect())
     }
 
-    /// Dates, owner, ETag and id (POST-07, POST-09, URRA-01, ETAG-03).
-    fn complete(&self, mut document: Document, now: DateTime) -> Document {
-        let settings = &self.app.domain.settings;
-        let names = &settings.names;
+    /// Dates and owner (POST-07, URRA-01).
+    fn stamp(&self, mut document: Document, now: DateTime) -> Document {
+        let names = &self.app.domain.settings.names;
         document.insert(&names.last_updated, now);
         document.insert(&names.date_created, now);
         if let Some(owner) = &self.caller.owner {
             document.insert(&owner.field, owner.value.clone());
         }
+        document
+    }
+
+    /// The document as it will be stored: with ETag and id (POST-09, ETAG-03).
+    pub fn seal(&self, mut document: Document) -> Document {
+        let settings = &self.app.domain.settings;
         if settings.if_match {
             let digest = etag(&document, &self.resource.etag_ignore_fields);
-            document.insert(&names.etag, digest);
+            document.insert(&settings.names.etag, digest);
         }
         let id = document.remove("_id").unwrap_or_else(|| Bson::ObjectId(ObjectId::new()));
         let mut complete = Document::new();

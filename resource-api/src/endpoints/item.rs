@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 
 use super::context::Context;
 use super::reply::Reply;
+use crate::domain::Event;
 use crate::error::ApiError;
 use crate::preconditions::Conditions;
 use crate::query::Query;
@@ -30,6 +31,10 @@ pub async fn get(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         return Ok(Reply::new(StatusCode::NOT_MODIFIED).cached(context, true).etag(etag).not_modified());
     }
     let reply = Reply::new(StatusCode::OK).cached(context, true).etag(etag).last_modified(seen.latest);
+    // HOOK-04: the headers stay.
+    if let Some(listeners) = context.listeners(Event::FetchedItem) {
+        out = listeners.show("document", out).await?;
+    }
     Ok(reply.json(app.lay_out(out, query.pretty)))
 }
 

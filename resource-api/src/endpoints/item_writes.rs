@@ -14,10 +14,11 @@ use super::create::{create, status_tail};
 use super::payload::{self, PayloadError};
 use super::reply::Reply;
 use super::rules::{Questions, Settled, Vacancy, late_duplicate};
-use crate::domain::convert;
 use crate::domain::validate::{Circumstances, Issues, Mode, validate};
+use crate::domain::{Event, convert};
 use crate::error::ApiError;
 use crate::etag::etag;
+use crate::hooks::typed;
 use crate::preconditions::{Conditions, PreconditionError};
 use crate::query::{Fields, Filter, Query};
 use crate::representation::document::{View, default_dates};
@@ -59,12 +60,18 @@ async fn patch_once(
     let resource = context.resource;
     let settings = &context.app.domain.settings;
     let names = &settings.names;
+    sent.insert(&names.last_updated, now);
+    if let Some(listeners) = context.listeners(Event::Update) {
+        sent = listeners.change("updates", sent, original, names, &resource.id_field).await?;
+        if !sent.contains_key(&names.last_updated) {
+            sent.insert(&names.last_updated, now);
+        }
+    }
     let mut changes = Document::new();
     for (field, value) in sent {
         let stored = original.get(&field).filter(|_| resource.merge_nested_documents);
         changes.insert(field, merge(stored, value));
     }
-    changes.insert(&names.last_updated, now);
     // What the projection hides is neither hashed nor shown, unless it was sent.
     let mut merged = original.clone();
     Fields::of(resource, settings).apply(&mut merged);
@@ -79,9 +86,14 @@ async fn patch_once(
     let mut updated = original.clone();
     updated.extend(changes.clone());
     let guard = guard(context, original, filter)?;
+    let listeners = context.listeners(Event::Updated);
+    let told = listeners.as_ref().map(|_| typed(&changes));
     let write = Write::Set { source: context.source().to_owned(), guard, fields: changes };
     if let Err(refused) = commit(context, write, vacancies, original, &updated).await? {
         return Ok(Err(refused));
+    }
+    if let (Some(listeners), Some(told)) = (listeners, told) {
+        listeners.tell(&[("updates", told), ("original", typed(original))]);
     }
     Ok(Ok(answer(context, query, &merged, false).await?))
 }
@@ -141,6 +153,15 @@ async fn put_once(
     if let Some(owner) = &context.caller.owner {
         document.insert(&owner.field, owner.value.clone());
     }
+    if let Some(listeners) = context.listeners(Event::Replace) {
+        document = listeners.change("document", document, original, names, &resource.id_field).await?;
+        if resource.id_field != "_id" {
+            document.remove("_id");
+        }
+        if let Some(id) = original.get(&resource.id_field) {
+            document.insert(&resource.id_field, id.clone());
+        }
+    }
     if settings.if_match {
         let digest = etag(&document, &resource.etag_ignore_fields);
         document.insert(&names.etag, digest);
@@ -159,6 +180,9 @@ async fn put_once(
     if let Err(refused) = commit(context, write, vacancies, original, &document).await? {
         return Ok(Err(refused));
     }
+    if let Some(listeners) = context.listeners(Event::Replaced) {
+        listeners.tell(&[("document", typed(&document)), ("original", typed(original))]);
+    }
     Ok(Ok(answer(context, query, &document, true).await?))
 }
 
@@ -169,6 +193,9 @@ pub async fn delete(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     let Some(original) = context.find(&filter).await? else { return gone() };
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;
+    if let Some(listeners) = context.listeners(Event::DeleteItem) {
+        listeners.permit(&[("original", &typed(&original)?)]).await?;
+    }
     let source = context.source().to_owned();
     let mut writes = vec![Write::Delete { source: source.clone(), guard: guard(context, &original, filter.clone())? }];
     if let Some((field, value)) = context.item()
@@ -179,7 +206,13 @@ pub async fn delete(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     }
     match context.app.documents.commit(writes).await? {
         Outcome::Changed { .. } => Err(PreconditionError::Failed.into()),
-        Outcome::Done(_) | Outcome::Missing { .. } | Outcome::Conflict { .. } => gone(),
+        Outcome::Done(_) => {
+            if let Some(listeners) = context.listeners(Event::DeletedItem) {
+                listeners.tell(&[("original", typed(&original))]);
+            }
+            gone()
+        }
+        Outcome::Missing { .. } | Outcome::Conflict { .. } => gone(),
     }
 }
 

@@ -7,6 +7,7 @@ mod context;
 mod cors;
 mod create;
 mod home;
+mod hooked;
 mod idempotency;
 mod insertion;
 mod item;
@@ -46,10 +47,16 @@ pub async fn endpoint(app: web::Data<App>, request: HttpRequest, payload: web::P
         Ok(callback) => (serve(&app, &request, payload, &name, action).await, callback),
         Err(error) => (Err(error), None),
     };
-    let mut response = match answered {
-        Ok(response) => response,
-        Err(error) => error.respond(&app, &request, matches!(action, Some(Action::Do(Method::Get)))),
+    let (mut response, failed) = match answered {
+        Ok(response) => (response, false),
+        Err(error) => {
+            let read = matches!(action, Some(Action::Do(Method::Get)));
+            (error.respond(&app, &request, read), !error.is_about_documents())
+        }
     };
+    if app.hooks.is_some() {
+        response = hooked::answered(&app, &request, &name, failed, response);
+    }
     if let Some(callback) = callback {
         response = jsonp::wrap(response, &callback);
     }
@@ -89,6 +96,9 @@ async fn serve(
     match &matched.route.target {
         Target::Home => {
             let caller = limits::enter(app, request, name, method, Place::Home(&app.domain.settings)).await?;
+            if app.hooks.is_some() {
+                hooked::note(request, &caller, None);
+            }
             Ok(home::get(app, request, &caller))
         }
         Target::Schemas => {
@@ -103,7 +113,8 @@ async fn serve(
                 Method::Delete => app.gate.enter(request, method, place).await?,
                 _ => limits::enter(app, request, name, method, place).await?,
             };
-            let context = Context::new(app, request, resource, caller, &matched, None);
+            let mut context = Context::new(app, request, resource, caller, method, &matched, None);
+            context.enter().await?;
             match method {
                 Method::Get => collection::list(&context).await,
                 Method::Post => create::post(&context, payload).await,
@@ -112,7 +123,8 @@ async fn serve(
         }
         Target::Item { resource, field } => {
             let caller = limits::enter(app, request, name, method, Place::Item(resource)).await?;
-            let context = Context::new(app, request, resource, caller, &matched, Some(field));
+            let mut context = Context::new(app, request, resource, caller, method, &matched, Some(field));
+            context.enter().await?;
             match method {
                 Method::Get => item::get(&context).await,
                 Method::Patch => item_writes::patch(&context, payload).await,
@@ -122,7 +134,9 @@ async fn serve(
         }
         Target::Lookup { resource, field } => {
             let caller = limits::enter(app, request, name, method, Place::Item(resource)).await?;
-            item::get(&Context::new(app, request, resource, caller, &matched, Some(field))).await
+            let mut context = Context::new(app, request, resource, caller, method, &matched, Some(field));
+            context.enter().await?;
+            item::get(&context).await
         }
     }
 }

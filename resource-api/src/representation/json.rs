@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document};
+use serde_json::Value;
 
 use crate::domain::DateFormat;
 
@@ -81,6 +82,42 @@ impl JsonStyle<'_> {
             out.push(b'"');
         } else {
             write_string(&self.dates.format(date), out);
+        }
+    }
+}
+
+/// Appends what was read as JSON.
+pub fn write_value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => write_integer(integer, out),
+            (None, Some(double)) if number.is_f64() => write_double(double, out),
+            _ => out.extend_from_slice(number.to_string().as_bytes()),
+        },
+        Value::String(text) => write_string(text, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                write_value(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => {
+            out.push(b'{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                if index > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                write_string(name, out);
+                out.extend_from_slice(b": ");
+                write_value(value, out);
+            }
+            out.push(b'}');
         }
     }
 }

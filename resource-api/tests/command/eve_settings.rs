@@ -91,7 +91,7 @@ fn what_python_alone_can_say_is_listed() {
         "run.py:12: the class ShopValidator(Validator): _validate_in_stock",
         "run.py:21: Eve(auth=…)",
         "run.py:21: Eve(validator=…)",
-        "run.py:22: the hook on_insert_goods: announce",
+        "run.py:22: the hook on_insert_goods: announce; HOOKS can call a service in its place",
         "run.py:23: the hook on_post_GET: lambda",
         "run.py:26: route(…)",
         "No settings of Eve, left out: HOUSE_CURRENCY, EPOCH, MAIN_SHOP",

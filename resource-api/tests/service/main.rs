@@ -10,6 +10,7 @@ mod example;
 mod faults;
 mod filters;
 mod gold;
+mod hooks;
 mod idempotency;
 mod introspection;
 mod limits;
