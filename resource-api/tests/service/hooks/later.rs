@@ -28,7 +28,7 @@ fn held(receiver: &Receiver, path: &str) -> Sender<()> {
 #[actix_rt::test]
 async fn only_what_was_done_is_told() {
     let receiver = Receiver::start();
-    let api = hooked(&receiver, &AFTER).await;
+    let api = hooked(&receiver, &[&AFTER[..], &["on_update"]].concat()).await;
     let ann = person(&api, "ann").await;
     assert_eq!(receiver.take(1).await[0].json()["documents"][0]["_etag"], ann["_etag"]);
     let taken = with(json!({ "name": "bo" }), json!({ "_id": ann["_id"] }));
@@ -43,9 +43,19 @@ async fn only_what_was_done_is_told() {
     ] {
         refused.is(status);
     }
-    api.edit("DELETE", &path(&ann), etag(&ann), json!({})).await.is(204);
-    let calls = receiver.take(1).await;
-    assert_eq!(calls.iter().map(|call| call.path.as_str()).collect::<Vec<_>>(), ["/on_deleted_item"]);
+    // What goes while a hook is asked can't be changed any more.
+    let open = held(&receiver, "/on_update");
+    let place = path(&ann);
+    let patch = api.edit("PATCH", &place, etag(&ann), json!({ "age": 1 }));
+    let delete = async {
+        receiver.has(1).await;
+        api.edit("DELETE", &path(&ann), etag(&ann), json!({})).await.is(204);
+        receiver.has(2).await;
+        open.send(()).unwrap();
+    };
+    futures_util::future::join(patch, delete).await.0.is(412);
+    api.stop().await;
+    assert_eq!(receiver.paths(), ["/on_update", "/on_deleted_item"]);
 }
 
 /// A slow receiver costs a request nothing; what waits for it is told in order, also while the service stops.

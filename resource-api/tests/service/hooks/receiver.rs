@@ -112,12 +112,17 @@ impl Receiver {
 
     /// What has come since the last time, once it is as much as this.
     pub async fn take(&self, count: usize) -> Vec<Call> {
+        self.has(count).await;
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    /// Returns when so much has come since the last time.
+    pub async fn has(&self, count: usize) {
         let end = Instant::now() + Duration::from_secs(20);
         while self.calls.lock().unwrap().len() < count {
             assert!(Instant::now() < end, "{count} calls are missing: {:#?}", self.paths());
             actix_rt::time::sleep(Duration::from_millis(5)).await;
         }
-        std::mem::take(&mut self.calls.lock().unwrap())
     }
 
     /// Where all that has come went.
