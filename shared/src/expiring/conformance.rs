@@ -30,6 +30,7 @@ macro_rules! expiring_conformance {
                 a_batch_without_steps_is_done,
                 deleting_an_owner_deletes_all_his_entries_and_nobody_elses,
                 lists_and_scans_are_paged_in_key_order,
+                entries_are_exported_whole_and_imported_as_they_were,
                 a_counter_counts_each_of_fifty_parallel_calls_and_starts_again_after_its_window,
                 a_sweep_removes_only_what_expired,
             ]
@@ -310,4 +311,40 @@ pub async fn a_sweep_removes_only_what_expired(store: &dyn ExpiringStore) {
     while store.sweep(1).await.unwrap() > 0 {}
     assert_eq!(value(store, "c").await.as_deref(), Some("1"));
     assert_eq!(store.scan(None, 9).await.unwrap().len(), 1);
+}
+
+pub async fn entries_are_exported_whole_and_imported_as_they_were(store: &dyn ExpiringStore) {
+    let update = Op::Update { key: Key::new("test", "b"), expected: 1, value: vec![0, 255], ttl: None };
+    let claim = |id: &str, note: &[u8]| Op::Claim { key: Key::new("test", id), note: note.to_vec() };
+    done(store, vec![insert("a", "1", LONG, &["y", "x"]), insert("b", "2", LONG, &[]), insert("c", "3", LONG, &["y"])])
+        .await;
+    done(store, vec![update, claim("b", &[0, 200]), claim("c", &[])]).await;
+    done(store, vec![insert("short", "4", SHORT, &["x"])]).await;
+    let all = store.export(None, 10).await.unwrap();
+    assert!(all.is_sorted_by(|one, other| one.key < other.key) && all.len() == 4);
+    let paged = [store.export(None, 3).await.unwrap(), store.export(Some(&all[2].key), 3).await.unwrap()].concat();
+    assert_eq!(paged, all);
+    let of = |id: &str| all.iter().find(|entry| entry.key == Key::new("test", id)).unwrap();
+    assert_eq!(of("a").owners, ["x", "y"].map(|id| Owner::new("user", id)));
+    assert_eq!((of("a").claimed_at, of("b").version, of("b").note.as_slice()), (None, 2, &[0, 200][..]));
+    assert!(of("c").claimed_at.is_some() && of("b").expires_at > of("short").expires_at);
+
+    let keys: Vec<Op> = all.iter().map(|entry| Op::Delete { key: entry.key }).collect();
+    done(store, keys).await;
+    // In the place of another entry, and of its owner.
+    done(store, vec![insert("a", "other", LONG, &["z"])]).await;
+    wait_for_expiry().await;
+    store.import(Vec::new()).await.unwrap();
+    store.import(all.clone()).await.unwrap();
+    store.import(all.clone()).await.unwrap();
+    let live: Vec<_> = all.iter().filter(|entry| entry.key != Key::new("test", "short")).cloned().collect();
+    assert_eq!(store.export(None, 10).await.unwrap(), live);
+    let listed = async |owner: &str| store.list(&Owner::new("user", owner), None, 9).await.unwrap().len();
+    assert_eq!((listed("x").await, listed("y").await, listed("z").await), (1, 2, 0));
+    let again = store.apply(vec![claim("b", b"second")]).await.unwrap();
+    let Applied::Refused { found: Some(kept), .. } = again else { panic!("claimed twice") };
+    assert_eq!((kept.note.as_slice(), kept.version, kept.value.as_slice()), (&[0, 200][..], 2, &[0, 255][..]));
+    assert!(kept.left > LONG / 2 && kept.left <= LONG);
+    done(store, vec![Op::DeleteOwned { owner: Owner::new("user", "y") }]).await;
+    assert_eq!(store.export(None, 10).await.unwrap().len(), 1);
 }

@@ -6,9 +6,11 @@
 pub mod conformance;
 mod mongo;
 mod mongo_batch;
+mod mongo_import;
 mod redis;
 mod sqlite;
 mod typed;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub use mongo::MongoExpiring;
 pub use redis::RedisExpiring;
 pub use sqlite::SqliteExpiring;
 pub use typed::{Expiring, Held};
+pub use whole::Whole;
 
 /// Where an entry is kept: SHA-256 of its kind and its id, so no bearer value is ever stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,6 +145,13 @@ pub trait ExpiringStore: Send + Sync {
 
     /// All entries in key order, after `after`.
     async fn scan(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// The same with all that is kept of each, for a move to another store.
+    async fn export(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Whole>, StoreError>;
+
+    /// Puts entries as they were exported in the place of those with their keys: doing it again changes nothing. What has
+    /// expired meanwhile is left out.
+    async fn import(&self, entries: Vec<Whole>) -> Result<(), StoreError>;
 
     /// Counts this call in the window that the first of them opened.
     async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError>;

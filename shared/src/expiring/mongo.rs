@@ -12,7 +12,8 @@ use mongodb::{Collection, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use super::mongo_batch::Batch;
-use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner};
+use super::mongo_import::Import;
+use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner, Whole};
 use crate::store::{Mongo, StoreError};
 
 /// How often an insertion or a count that met another one is tried again.
@@ -186,6 +187,21 @@ impl ExpiringStore for MongoExpiring {
         self.find(filter, limit).await?.iter().map(|entry| entry.listed(now)).collect()
     }
 
+    async fn export(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Whole>, StoreError> {
+        let mut filter = doc! { "expires_at": { "$gt": now() } };
+        if let Some(after) = after {
+            filter.insert("_id", doc! { "$gt": id(after) });
+        }
+        self.find(filter, limit).await?.into_iter().map(Stored::whole).collect()
+    }
+
+    async fn import(&self, entries: Vec<Whole>) -> Result<(), StoreError> {
+        let now = now();
+        let live = entries.into_iter().filter(|entry| entry.expires_at > now.timestamp_millis());
+        let import = Import::new(&self.entries, live.map(Stored::of));
+        if import.is_empty() { Ok(()) } else { self.mongo.transaction(&import).await }
+    }
+
     async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
         let now = now();
         let open = doc! { "$gt": ["$expires_at", now] };
@@ -264,10 +280,38 @@ impl Stored {
         }
     }
 
-    fn listed(&self, now: DateTime) -> Result<Entry, StoreError> {
+    fn key(&self) -> Result<Key, StoreError> {
         let key = self.key.bytes.as_slice().try_into();
-        let key = key.map_err(|_| StoreError::Corrupt("a key that is not 32 bytes".to_owned()))?;
-        Ok(Entry { key: Key(key), kept: self.kept(now) })
+        key.map(Key).map_err(|_| StoreError::Corrupt("a key that is not 32 bytes".to_owned()))
+    }
+
+    fn listed(&self, now: DateTime) -> Result<Entry, StoreError> {
+        Ok(Entry { key: self.key()?, kept: self.kept(now) })
+    }
+
+    fn whole(self) -> Result<Whole, StoreError> {
+        let whole = Whole {
+            key: self.key()?,
+            value: self.value.bytes,
+            version: u64::try_from(self.version).unwrap_or_default(),
+            claimed_at: self.claimed_at.map(DateTime::timestamp_millis),
+            note: self.note.map(|note| note.bytes).unwrap_or_default(),
+            expires_at: self.expires_at.timestamp_millis(),
+            owners: self.owners.into_iter().map(Owner).collect(),
+        };
+        Ok(whole.in_order())
+    }
+
+    fn of(whole: Whole) -> Self {
+        Self {
+            key: id(&whole.key),
+            value: binary(&whole.value),
+            version: number(whole.version),
+            claimed_at: whole.claimed_at.map(DateTime::from_millis),
+            note: whole.claimed_at.map(|_| binary(&whole.note)),
+            expires_at: DateTime::from_millis(whole.expires_at),
+            owners: whole.owners.into_iter().map(|owner| owner.0).collect(),
+        }
     }
 }
 

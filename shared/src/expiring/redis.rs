@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Script;
 
-use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner};
+use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner, Whole};
 use crate::store::{Redis, StoreError};
 
 static APPLY: LazyLock<Script> =
@@ -23,6 +23,10 @@ static LIST: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("redis/entry.lua"), include_str!("redis/list.lua"))));
 static SWEEP: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("redis/entry.lua"), include_str!("redis/sweep.lua"))));
+static EXPORT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("redis/entry.lua"), include_str!("redis/export.lua"))));
+static IMPORT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("redis/entry.lua"), include_str!("redis/import.lua"))));
 static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/count.lua")));
 
 /// How many keys a step of a scan looks at.
@@ -35,6 +39,9 @@ pub struct RedisExpiring {
 
 /// An entry as the scripts give it: value, version, age of the claim or -1, note, life left; times in milliseconds.
 type Row = (Vec<u8>, u64, i64, Vec<u8>, u64);
+
+/// The same whole: value, version, time of the claim or -1, note, owners, time of the end.
+type WholeRow = (Vec<u8>, u64, i64, Vec<u8>, String, i64);
 
 impl RedisExpiring {
     pub fn new(redis: Redis) -> Self {
@@ -129,6 +136,30 @@ impl ExpiringStore for RedisExpiring {
         }
     }
 
+    async fn export(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Whole>, StoreError> {
+        let (mut entries, mut after) = (Vec::new(), after.copied());
+        loop {
+            let wanted = limit - entries.len();
+            let keys: Vec<Key> = self.keys(after.as_ref(), wanted).await?.into_iter().collect();
+            let found: Vec<Option<WholeRow>> = self
+                .run(&EXPORT, |call| {
+                    keys.iter().for_each(|key| {
+                        call.arg(&key.0[..]);
+                    });
+                })
+                .await?;
+            entries.extend(keys.iter().zip(found).filter_map(|(key, row)| Some(whole(*key, row?))));
+            if entries.len() == limit || keys.len() < wanted {
+                return Ok(entries);
+            }
+            after = keys.last().copied();
+        }
+    }
+
+    async fn import(&self, entries: Vec<Whole>) -> Result<(), StoreError> {
+        self.run(&IMPORT, |call| entries.iter().for_each(|entry| put(entry, call))).await
+    }
+
     async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
         let (calls, left): (u64, u64) = self
             .run(&COUNT, |call| {
@@ -179,6 +210,18 @@ fn kept((value, version, claimed, note, left): Row) -> Kept {
         note,
         left: Duration::from_millis(left),
     }
+}
+
+fn whole(key: Key, (value, version, claimed, note, owners, expires_at): WholeRow) -> Whole {
+    let owners = owners.split('\0').filter(|owner| !owner.is_empty()).map(|owner| Owner(owner.to_owned())).collect();
+    let claimed_at = (claimed >= 0).then_some(claimed);
+    Whole { key, value, version, claimed_at, note, expires_at, owners }.in_order()
+}
+
+fn put(entry: &Whole, call: &mut redis::ScriptInvocation<'_>) {
+    let owners: Vec<&str> = entry.owners.iter().map(|owner| owner.0.as_str()).collect();
+    call.arg(&entry.key.0[..]).arg(entry.value.as_slice()).arg(entry.version).arg(entry.claimed_at.unwrap_or(-1));
+    call.arg(entry.note.as_slice()).arg(owners.join("\0")).arg(entry.expires_at.min(1 << 52));
 }
 
 fn bytes(key: &[u8]) -> Result<[u8; 32], StoreError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner};
+use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner, Whole};
 use crate::store::{Sqlite, StoreError};
 
 const MIGRATIONS: &[&str] = &["
@@ -88,6 +88,50 @@ impl ExpiringStore for SqliteExpiring {
             let rows = query.query_map(params![start(after), now, bound(limit)], |row| entry(row, now))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
+    }
+
+    async fn export(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Whole>, StoreError> {
+        let now = now();
+        self.file.read_now(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT value, version, claimed_at, note, expires_at, key FROM expiring
+                 WHERE key > ?1 AND expires_at > ?2 ORDER BY key LIMIT ?3",
+            )?;
+            let mut owners =
+                connection.prepare_cached("SELECT owner FROM expiring_owner WHERE key = ?1 ORDER BY owner")?;
+            let mut found = query.query(params![start(after), now, bound(limit)])?;
+            let mut entries = Vec::new();
+            while let Some(row) = found.next()? {
+                let key: [u8; 32] = row.get(5)?;
+                let owners = owners.query_map([key], |row| Ok(Owner(row.get(0)?)))?.collect::<Result<_, _>>()?;
+                entries.push(whole(row, Key(key), owners)?);
+            }
+            Ok(entries)
+        })
+    }
+
+    async fn import(&self, entries: Vec<Whole>) -> Result<(), StoreError> {
+        self.file
+            .write(move |connection| {
+                let now = now();
+                let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| connection.prepare_cached(sql)?.execute(values);
+                for entry in entries.iter().filter(|entry| entry.expires_at > now) {
+                    let key = &entry.key.0;
+                    run("DELETE FROM expiring WHERE key = ?1", &[key])?;
+                    let version = i64::try_from(entry.version).unwrap_or(i64::MAX);
+                    let note = entry.claimed_at.map(|_| &entry.note);
+                    run(
+                        "INSERT INTO expiring (key, value, version, claimed_at, note, expires_at)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                        &[key, &entry.value, &version, &entry.claimed_at, &note, &entry.expires_at],
+                    )?;
+                    for owner in &entry.owners {
+                        run("INSERT INTO expiring_owner VALUES (?1, ?2)", &[&owner.0, key])?;
+                    }
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
@@ -238,6 +282,18 @@ fn kept(row: &Row<'_>, now: i64) -> Result<Kept, rusqlite::Error> {
         claimed_for: row.get::<_, Option<i64>>(2)?.map(since),
         note: row.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
         left: Duration::from_millis(u64::try_from(row.get::<_, i64>(4)? - now).unwrap_or_default()),
+    })
+}
+
+fn whole(row: &Row<'_>, key: Key, owners: Vec<Owner>) -> Result<Whole, rusqlite::Error> {
+    Ok(Whole {
+        key,
+        value: row.get(0)?,
+        version: u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default(),
+        claimed_at: row.get(2)?,
+        note: row.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
+        expires_at: row.get(4)?,
+        owners,
     })
 }
 
