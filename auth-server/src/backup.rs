@@ -22,7 +22,7 @@ const BATCH: usize = 500;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    #[error("the store is in {0}: back it up with the database's own program")]
+    #[error("the store is in {0}, and this copies files only: use mongodump and mongorestore")]
     Elsewhere(&'static str),
     #[error("{} is no backup of an auth-server: it has no table {table}", path.display())]
     Foreign { path: PathBuf, table: &'static str },

@@ -65,11 +65,11 @@ pub async fn back_up(context: &Context, arguments: BackupArguments) -> Result<()
     }
     let count = |table: &str| copied.rows.get(table).copied().unwrap_or_default();
     line(format!(
-        "{}: {} users, {} clients, {} bytes; integrity and counts are checked",
+        "{}: {}, {}, {}; integrity and counts are checked",
         file.display(),
-        count("user"),
-        count("client"),
-        copied.bytes
+        output::number(count("user"), "user"),
+        output::number(count("client"), "client"),
+        output::number(copied.bytes, "byte")
     ))?;
     match keys {
         Some(keys) => line(format!("{}: the master keys; keep it apart from the backup", keys.display())),
@@ -98,8 +98,10 @@ pub async fn restore(context: &Context, arguments: RestoreArguments) -> Result<(
         }));
     }
     line(format!(
-        "{}: {} users and {} clients restored; integrity and counts are checked",
-        config.store, restored.users, restored.clients
+        "{}: {} and {} restored; integrity and counts are checked",
+        config.store,
+        output::number(restored.users, "user"),
+        output::number(restored.clients, "client")
     ))?;
     if let Some(aside) = &restored.aside {
         line(format!("{}: what was there before", aside.display()))?;

@@ -84,6 +84,11 @@ pub fn fields(fields: &[(&str, Option<String>)]) -> Result<(), Failure> {
     line(lines.join("\n"))
 }
 
+/// `1 user`, `2 users`.
+pub fn number(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// Epoch seconds as people read them, in UTC.
 pub fn time(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())

@@ -53,7 +53,7 @@ async fn a_running_server_is_backed_up() {
     let told = fails(&run(&config, &["backup", text(&file)], ""));
     assert!(told.contains("--overwrite"), "{told}");
     let told = succeeds(&run(&config, &["backup", text(&file), "--overwrite"], ""));
-    assert!(told.contains("1 users, 2 clients") && told.contains("The master keys are not in it"), "{told}");
+    assert!(told.contains("1 user, 2 clients") && told.contains("The master keys are not in it"), "{told}");
 }
 
 /// H-013, X-025: a restore brings accounts and clients back, and nothing that may have been revoked since.
@@ -189,4 +189,19 @@ async fn a_store_is_copied_before_a_migration() {
     assert_eq!(users, 1);
     let notes = store.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0));
     assert_eq!(notes, Ok(0), "the tables are those of this program again");
+}
+
+/// H-013: a copy is made of files; of a database its own programs make one, which is said before anything is opened.
+#[actix_rt::test]
+async fn a_backup_of_a_database_is_refused_with_what_makes_one() {
+    let server = Server::start().await;
+    let config = server.folder().join("in-mongodb.toml");
+    let settings = "issuer = 'http://127.0.0.1:1'\nstore = 'mongodb://me:hunter2@127.0.0.1:9/x'\nmaster_key_file = 'k'\ndev = true\n\
+        [server]\nlisten = '127.0.0.1:1'\ntls = false\n";
+    std::fs::write(&config, settings).unwrap();
+    for command in ["backup", "restore"] {
+        let told = fails(&run(&config, &[command, "/nowhere/copy.db"], ""));
+        assert!(told.contains("in mongodb, and this copies files only: use mongodump and mongorestore"), "{told}");
+        assert!(!told.contains("hunter2"));
+    }
 }

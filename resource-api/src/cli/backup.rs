@@ -75,7 +75,7 @@ fn store(config: &ConfigFile) -> Result<PathBuf, Failure> {
     match config.load()?.store {
         StoreUrl::Sqlite(path) => Ok(path),
         other => Err(format!(
-            "documents are in {}: back them up with the database's own program (mongodump, mongorestore)",
+            "documents are in {}, and this copies files only: use mongodump and mongorestore",
             other.scheme()
         )
         .into()),
