@@ -17,6 +17,7 @@ use crate::clients::Clients;
 use crate::config::{Config, Lifetimes};
 use crate::counts::Counts;
 use crate::directory::{self, ConsentStore, Directory, NoteStore};
+use crate::migration;
 use crate::notices::Notices;
 use crate::passwords::{BlocklistError, Passwords};
 use crate::revocations::feed::Feed;
@@ -104,6 +105,9 @@ impl App {
             StoreUrl::Mongo(url) => Durable::on_mongo(Mongo::connect(url, NAME).await?).await?,
             StoreUrl::Redis(_) => return Err(OpenError::NoDirectory),
         };
+        if let Some(mark) = migration::mark(&durable.directory).await? {
+            return Err(mark.refusal().into());
+        }
         let ephemeral = match &config.ephemeral {
             Some(url) => Some(expiring::open(url, NAME).await?),
             None => None,

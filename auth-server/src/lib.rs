@@ -33,6 +33,7 @@ mod introspect;
 mod login;
 mod logout;
 mod management;
+pub mod migration;
 mod notices;
 pub mod origin;
 pub mod passwords;
@@ -65,7 +66,7 @@ use shared::metrics::{Metrics, MetricsConfig};
 use shared::serve::{self, ServeError, Server, Service};
 use shared::store::{Redis, StoreUrl};
 
-pub use app::{App, OpenError};
+pub use app::{App, NAME, OpenError};
 pub use cli::{Arguments, run};
 pub use config::Config;
 use declare::DeclareError;

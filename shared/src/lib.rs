@@ -10,6 +10,7 @@ pub mod form;
 pub mod http_client;
 pub mod logging;
 pub mod metrics;
+pub mod migration;
 pub mod oauth;
 pub mod page;
 pub mod random;

@@ -3,6 +3,7 @@
 
 mod admins;
 mod audit;
+mod transfer;
 
 use shared::oauth::Scopes;
 use shared::store::StoreError;
@@ -33,6 +34,8 @@ macro_rules! suite {
             audit_events_are_filtered
             a_change_and_its_events_are_there_together_or_not_at_all
             old_audit_events_are_removed_in_batches
+            rows_of_another_store_are_kept_as_they_were
+            rows_are_added_with_the_mark_or_not_at_all
         );
         $crate::directory::conformance::suite!($deaf: a_change_that_the_log_does_not_take_is_not_made);
     };
@@ -50,6 +53,7 @@ pub(crate) use suite;
 
 pub use admins::*;
 pub use audit::*;
+pub use transfer::*;
 
 fn user(name: &str) -> User {
     User::new(name.to_owned(), 7)

@@ -161,6 +161,41 @@ pub trait NoteStore: Send + Sync {
     async fn put(&self, name: &str, text: &str, events: &[Event]) -> Result<(), StoreError>;
 }
 
+/// What there is rows of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Table {
+    Users,
+    Clients,
+    Scopes,
+    Consents,
+    Notes,
+    Audit,
+}
+
+/// Something of the directory as it stands in its store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its key, or where an event stands in the log.
+    pub place: String,
+    /// Of what has one: how often it was written.
+    pub version: Option<u64>,
+    pub body: serde_json::Value,
+}
+
+/// All that the directory holds, for a move to another store.
+#[async_trait]
+pub trait TransferStore: Send + Sync {
+    /// The next `limit` rows behind the place of another: by their keys, events as they stand in the log. Without the mark.
+    async fn export(&self, table: Table, after: Option<&str>, limit: usize) -> Result<Vec<Row>, StoreError>;
+    /// Adds rows as they are, and the mark of the move, in one commit; `None` takes the mark away. The log hears nothing of it.
+    /// Events go on in the order of their places.
+    async fn import(&self, table: Table, rows: Vec<Row>, mark: Option<&str>) -> Result<(), StoreError>;
+}
+
+/// The note that is the mark of a move which has not ended.
+pub const MARK: &str = "migration";
+
 /// All stores of the directory.
 #[derive(Clone)]
 pub struct Directory {
@@ -170,6 +205,7 @@ pub struct Directory {
     pub scopes: Arc<dyn ScopeStore>,
     pub audit: Arc<dyn AuditStore>,
     pub notes: Arc<dyn NoteStore>,
+    pub transfer: Arc<dyn TransferStore>,
 }
 
 /// The directory in an open file of the embedded store.
@@ -182,8 +218,9 @@ pub async fn on_mongo(mongo: Mongo) -> Result<Directory, StoreError> {
     Ok(MongoDirectory::new(mongo).await?.into())
 }
 
-impl<Store: UserStore + ClientStore + ConsentStore + ScopeStore + AuditStore + NoteStore + 'static> From<Store>
-    for Directory
+impl<Store> From<Store> for Directory
+where
+    Store: UserStore + ClientStore + ConsentStore + ScopeStore + AuditStore + NoteStore + TransferStore + 'static,
 {
     fn from(store: Store) -> Self {
         let store = Arc::new(store);
@@ -193,7 +230,8 @@ impl<Store: UserStore + ClientStore + ConsentStore + ScopeStore + AuditStore + N
             consents: store.clone(),
             scopes: store.clone(),
             audit: store.clone(),
-            notes: store,
+            notes: store.clone(),
+            transfer: store,
         }
     }
 }

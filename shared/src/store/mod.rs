@@ -1,5 +1,6 @@
 //! Where state lives, chosen by URL; and what can go wrong there.
 
+mod components;
 pub mod mongo;
 mod redis;
 #[cfg(any(test, feature = "conformance"))]
@@ -7,6 +8,7 @@ pub mod servers;
 pub mod sqlite;
 mod url;
 
+pub use components::components;
 pub use mongo::Mongo;
 pub use redis::Redis;
 pub use sqlite::Sqlite;

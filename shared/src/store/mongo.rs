@@ -25,6 +25,9 @@ const POOL: u32 = 64;
 /// The longest pause before a transaction that met another one is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// The collection that says which version of each component's data there is.
+pub const VERSIONS: &str = "schema_version";
+
 /// The codes of a unique index's refusal.
 const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
 /// MaxTimeMSExpired, ExceededTimeLimit.
@@ -119,7 +122,7 @@ impl Mongo {
 
     /// Notes which version of a component's data this program writes; a database of a newer one is refused.
     pub async fn claim_version(&self, component: &str, version: i64) -> Result<(), StoreError> {
-        let versions = self.collection::<Document>("schema_version");
+        let versions = self.collection::<Document>(VERSIONS);
         let found = self.call(versions.find_one(doc! { "_id": component })).await?;
         let found = found.and_then(|found| found.get_i64("version").ok()).unwrap_or_default();
         if found > version {
@@ -137,7 +140,7 @@ impl Mongo {
 
     /// The version of each component's data, by name.
     pub async fn schema(&self) -> Result<BTreeMap<String, i64>, StoreError> {
-        let versions = self.collection::<Document>("schema_version");
+        let versions = self.collection::<Document>(VERSIONS);
         let found: Vec<Document> =
             self.call(async { versions.find(Document::new()).await?.try_collect().await }).await?;
         let known = |entry: &Document| Some((entry.get_str("_id").ok()?.to_owned(), entry.get_i64("version").ok()?));

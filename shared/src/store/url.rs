@@ -41,6 +41,22 @@ impl StoreUrl {
         }
     }
 
+    /// Which store it is, whatever its user, password and options: to be compared, and shown.
+    pub fn place(&self) -> String {
+        match self {
+            StoreUrl::Sqlite(path) => {
+                let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
+                format!("sqlite:{}", whole.as_deref().unwrap_or(path).display())
+            }
+            StoreUrl::Mongo(url) | StoreUrl::Redis(url) => {
+                let text = url.expose().split('?').next().unwrap_or_default();
+                let hosts = text.split_once("://").map_or(text, |(_, rest)| rest);
+                let hosts = hosts.rsplit_once('@').map_or(hosts, |(_, hosts)| hosts);
+                format!("{}://{}", self.scheme(), hosts.trim_end_matches('/'))
+            }
+        }
+    }
+
     pub fn scheme(&self) -> &'static str {
         match self {
             StoreUrl::Sqlite(_) => "sqlite",
@@ -101,6 +117,8 @@ mod tests {
             let url: StoreUrl = text.parse().unwrap();
             assert!(!format!("{url} {url:?}").contains("hunter2"));
         }
+        let url: StoreUrl = "mongodb://user:hunter2@a:1,b:2/db?replicaSet=rs".parse().unwrap();
+        assert_eq!(url.place(), "mongodb://a:1,b:2/db");
         let refused = "postgres://user:hunter2@db".parse::<StoreUrl>().unwrap_err().to_string();
         assert!(refused.contains("postgres") && !refused.contains("hunter2"), "{refused}");
     }

@@ -57,15 +57,15 @@ impl Work for Append<'_> {
 }
 
 /// Where an event stands: `at`, `number` and `_id`.
-type Position = (i64, i64, ObjectId);
+pub(super) type Position = (i64, i64, ObjectId);
 
-fn position(id: &EventId) -> Option<Position> {
+pub(super) fn position(id: &EventId) -> Option<Position> {
     let mut parts = id.0.splitn(3, '.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// What stands beyond a position, in the direction of `operator`.
-fn beyond((at, number, id): Position, operator: &str) -> Document {
+pub(super) fn beyond((at, number, id): Position, operator: &str) -> Document {
     doc! { "$or": [
         { "at": { operator: at } },
         { "at": at, "number": { operator: number } },
@@ -145,7 +145,7 @@ impl AuditStore for MongoDirectory {
     }
 }
 
-fn id(entry: &Document) -> Result<EventId, StoreError> {
+pub(super) fn id(entry: &Document) -> Result<EventId, StoreError> {
     let position =
         || Some((entry.get_i64("at").ok()?, entry.get_i64("number").ok()?, entry.get_object_id("_id").ok()?));
     let (at, number, id) = position().ok_or_else(|| StoreError::Corrupt("an event without its place".to_owned()))?;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod change;
+mod transfer;
 mod users;
 
 use async_trait::async_trait;

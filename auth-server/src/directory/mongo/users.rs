@@ -200,7 +200,7 @@ impl UserStore for MongoDirectory {
     }
 }
 
-fn document(user: &User) -> Result<Document, StoreError> {
+pub(super) fn document(user: &User) -> Result<Document, StoreError> {
     let mut roles = user.roles.clone();
     roles.sort_unstable();
     roles.dedup();

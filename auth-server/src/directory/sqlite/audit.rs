@@ -44,7 +44,7 @@ pub fn insert(connection: &Connection, entries: &[Entry]) -> Result<(), StoreErr
 }
 
 /// `at` and `number` of an event, as one text.
-fn position(id: &EventId) -> Option<(i64, i64)> {
+pub(super) fn position(id: &EventId) -> Option<(i64, i64)> {
     let (at, number) = id.0.split_once('.')?;
     Some((at.parse().ok()?, number.parse().ok()?))
 }

@@ -1,6 +1,7 @@
 //! The directory in the embedded file: entities as JSON, beside the columns they are found by.
 
 mod audit;
+mod transfer;
 mod users;
 
 use std::time::Duration;

@@ -129,7 +129,7 @@ fn insert_user(connection: &Connection, user: &User) -> Result<(), StoreError> {
     write_roles(connection, user)
 }
 
-fn write_roles(connection: &Connection, user: &User) -> Result<(), StoreError> {
+pub(super) fn write_roles(connection: &Connection, user: &User) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM user_role WHERE user = ?1")?.execute([&user.id])?;
     let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO user_role VALUES (?1, ?2)")?;
     for role in &user.roles {
