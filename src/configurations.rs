@@ -33,6 +33,7 @@ impl Made {
 pub fn auth_settings(settings: &StackSettings) -> String {
     let mut table = Table::new();
     table.insert("store".to_owned(), sqlite(&settings.data, "auth.db"));
+    table.insert("master_key_file".to_owned(), path(&settings.data.join("auth.key")));
     table.insert("dev".to_owned(), true.into());
     table.insert("server".to_owned(), Table::from_iter([("tls".to_owned(), false.into())]).into());
     merge(&mut table, &settings.auth.settings);

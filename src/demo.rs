@@ -40,7 +40,8 @@ pub struct Login {
     pub what: &'static str,
 }
 
-pub(crate) fn domain_path(settings: &StackSettings) -> PathBuf {
+/// The stack's domain file.
+pub fn domain_path(settings: &StackSettings) -> PathBuf {
     settings.domain.clone().unwrap_or_else(|| settings.data.join("domain.toml"))
 }
 

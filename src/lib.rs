@@ -17,7 +17,7 @@ use shared::serve::{ServeError, Server};
 use configurations::Configurations;
 
 pub use configurations::auth_settings;
-pub use demo::{CURL_CLIENT, Login, reset as reset_demo};
+pub use demo::{CURL_CLIENT, Login, domain_path, reset as reset_demo};
 pub use prepare::{Prepared, prepare};
 pub use settings::{Part, StackSettings};
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+mod migrate;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -33,6 +35,9 @@ enum Command {
     ResetDemo(Run),
     /// Makes the development CA and certificates, or renews them
     Certs(Run),
+    /// Moves all that the services keep from one store into another, and compares both: from files to MongoDB, and back. The
+    /// services must be stopped; interrupted, it goes on where it was
+    Migrate(migrate::Migrate),
     /// The auth-server's commands
     Auth(auth_server::Arguments),
     /// The resource-api's commands
@@ -76,6 +81,7 @@ async fn main() -> ExitCode {
         },
         Command::Api(command) => return resource_api::run(command).await,
         Command::Client(command) => return oauth_client::run(command).await,
+        Command::Migrate(given) => return migrate(&given).await,
         Command::Run(given) => run(&given).await,
         Command::Prepare(given) => prepare(&given).await,
         Command::Health(asked) => return health(asked).await,
@@ -253,6 +259,24 @@ async fn reset(given: &Run) -> Result<(), StackError> {
         print!("{}", logins(&settings, &new));
     }
     Ok(())
+}
+
+async fn migrate(given: &migrate::Migrate) -> ExitCode {
+    let settings = match read_settings(None) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    shared::logging::start("warn");
+    match migrate::migrate(given, &settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn certs(given: &Run) -> Result<(), StackError> {

@@ -17,6 +17,7 @@ use crate::error::Challenge;
 use crate::hooks::Hooks;
 use crate::introspection::{Introspector, IntrospectorError};
 use crate::metadata;
+use crate::migration;
 use crate::query::{Fields, Query, QueryError};
 use crate::rate_limits::RateLimits;
 use crate::representation::json::JsonStyle;
@@ -98,6 +99,9 @@ impl App {
     /// Opens the store, makes its collections and indexes, and learns all URLs. `address` is where the service listens.
     pub async fn open(config: &Config, domain: Domain, address: SocketAddr) -> Result<Self, AppError> {
         let documents = store::open(&config.store, config.limits.query_time()).await?;
+        if let Some(mark) = migration::mark(&*documents).await? {
+            return Err(mark.refusal().into());
+        }
         let metrics = Metrics::new(&config.metrics);
         documents.measure(&metrics);
         documents.prepare(&domain).await?;

@@ -11,6 +11,7 @@ pub mod etag;
 mod hooks;
 mod introspection;
 mod metadata;
+pub mod migration;
 mod preconditions;
 pub mod query;
 mod rate_limits;
@@ -32,6 +33,7 @@ pub use cli::{Command, run};
 pub use config::Config;
 use domain::{Domain, DomainError};
 pub use error::ApiError;
+pub use store::NAME;
 pub use transfer::{Import, ImportError, import};
 
 /// Why the service doesn't start.

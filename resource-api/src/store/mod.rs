@@ -22,7 +22,7 @@ use crate::query::{Filter, Find};
 pub const OWN_SOURCES: &str = "evergate_";
 
 /// The database where a URL of MongoDB names none.
-const NAME: &str = "resource_api";
+pub const NAME: &str = "resource_api";
 
 /// Bytes of documents that one search brings; with more it ends with [`StoreError::Deadline`].
 pub const MOST_BYTES: usize = 24 << 20;
@@ -30,12 +30,18 @@ pub const MOST_BYTES: usize = 24 << 20;
 /// Opens the backend that `url` names. A query that takes longer than `time_limit`, or that keeps too much in memory, ends
 /// with [`StoreError::Deadline`].
 pub async fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
+    if let StoreUrl::Sqlite(path) = url {
+        let documents = Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?);
+        expire(&documents);
+        return Ok(documents);
+    }
+    open_still(url, time_limit).await
+}
+
+/// The same, but nothing is removed in the background.
+pub async fn open_still(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => {
-            let documents = Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?);
-            expire(&documents);
-            Ok(documents)
-        }
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?)),
         StoreUrl::Mongo(url) => Ok(Arc::new(mongo::MongoDocuments::new(Mongo::connect(url, NAME).await?, time_limit))),
         StoreUrl::Redis(_) => {
             Err(StoreError::Unavailable("documents are kept in sqlite:PATH or mongodb://, not in redis".to_owned()))
@@ -81,6 +87,9 @@ pub trait DocumentStore: Send + Sync {
 
     /// The next `limit` documents of a source by their ids, whatever the types of these, behind the one with the id `after`.
     async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError>;
+
+    /// The names of all sources, in order; some may be without documents.
+    async fn sources(&self) -> Result<Vec<String>, StoreError>;
 
     /// Inserts documents into a source in their order, each by itself, and leaves out what is taken, be it by one of those
     /// before it; `also` makes further writes out of what was left out. All of it is one commit, or nothing is done because

@@ -332,3 +332,16 @@ pub(in crate::store) async fn a_reader_sees_whole_batches(store: &Store) {
     writer.await.unwrap();
     assert_eq!(find(store, &all()).await.1, Some(600));
 }
+
+pub(in crate::store) async fn sources_are_told_by_their_names(store: &Store) {
+    assert!(store.sources().await.unwrap().is_empty());
+    for source in ["works", "a source", "people"] {
+        let write = Write::insert(source, &doc! { "_id": 1 }).unwrap();
+        assert!(matches!(commit(store, [write]).await, Outcome::Done(_)));
+    }
+    let named = store.sources().await.unwrap();
+    assert_eq!(named, ["a source", "people", "works"]);
+    prepare(store, vec![index("a")]).await;
+    let named = store.sources().await.unwrap();
+    assert!(named.is_sorted() && named.iter().any(|name| name == "things"), "{named:?}");
+}

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
 use mongodb::Collection;
+use shared::store::mongo::VERSIONS;
 use shared::store::{Mongo, StoreError};
 use tokio::sync::Mutex;
 
@@ -93,6 +94,13 @@ impl DocumentStore for MongoDocuments {
             ..Find::default()
         };
         self.page(source, &find, usize::MAX).await
+    }
+
+    async fn sources(&self) -> Result<Vec<String>, StoreError> {
+        let mut names = self.mongo.call(self.mongo.database().list_collection_names()).await?;
+        names.retain(|name| !name.starts_with("system.") && name != prepare::LOCKS && name != VERSIONS);
+        names.sort_unstable();
+        Ok(names)
     }
 
     async fn insert_each(&self, source: &str, candidates: Vec<Candidate>, also: Also) -> Result<Each, StoreError> {

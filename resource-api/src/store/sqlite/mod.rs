@@ -177,6 +177,12 @@ impl DocumentStore for SqliteDocuments {
             .await
     }
 
+    async fn sources(&self) -> Result<Vec<String>, StoreError> {
+        let mut names: Vec<String> = self.catalogue.all().into_iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     async fn insert_each(&self, source: &str, candidates: Vec<Candidate>, also: Also) -> Result<Each, StoreError> {
         for name in std::iter::once(source).chain(also(&[]).iter().map(Write::source)) {
             if self.catalogue.get(name).is_none() {
