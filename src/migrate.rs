@@ -9,11 +9,11 @@ use evergate::StackSettings;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use shared::Secret;
-use shared::migration::{Holder, Move, Moved, Watch, Work};
+use shared::migration::{ExpiringHolder, Holder, Move, Moved, Watch, Work};
 use shared::store::{StoreUrl, components, sqlite};
 
 /// How often a line tells of progress where there is no terminal.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub struct Migrate {
@@ -23,7 +23,7 @@ pub struct Migrate {
     /// The store to fill, in the same way; it must be empty, or have been filled in part by the same command
     #[arg(long, value_name = "URL", value_parser = secret)]
     to: Option<Secret>,
-    /// Whose data [default: of all services that have some in it]
+    /// Whose data [default: auth and api, of whichever there are some]
     #[arg(long)]
     service: Option<Service>,
     /// The domain file, whose indexes are made in the target; needed to copy documents out of MongoDB [default: the stack's]
@@ -40,15 +40,18 @@ enum Service {
     Auth,
     /// The resource-api's documents
     Api,
+    /// The oauth-client's sessions
+    Client,
 }
 
 impl Service {
-    const ALL: [Service; 2] = [Service::Auth, Service::Api];
+    const ALL: [Service; 3] = [Service::Auth, Service::Api, Service::Client];
 
     fn name(self) -> &'static str {
         match self {
             Service::Auth => "auth-server",
             Service::Api => "resource-api",
+            Service::Client => "oauth-client",
         }
     }
 
@@ -57,14 +60,17 @@ impl Service {
         settings.data.join(match self {
             Service::Auth => "auth.db",
             Service::Api => "api.db",
+            Service::Client => "client.db",
         })
     }
 
-    /// What stands in a store that this service has opened, and the database where a URL names none.
-    fn component(self) -> (&'static str, &'static str) {
+    /// What stands in a store that this service has opened, and the database where a URL names none. Sessions of the client look
+    /// like the auth-server's, so they are moved only for those who ask.
+    fn component(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Service::Auth => ("directory", auth_server::NAME),
-            Service::Api => ("documents", resource_api::NAME),
+            Service::Auth => Some(("directory", auth_server::NAME)),
+            Service::Api => Some(("documents", resource_api::NAME)),
+            Service::Client => None,
         }
     }
 }
@@ -141,7 +147,7 @@ pub async fn migrate(given: &Migrate, settings: &StackSettings) -> Result<(), Fa
 
 /// Whether the service has kept something there.
 async fn has(service: Service, source: &StoreUrl) -> Result<bool, Failure> {
-    let (component, name) = service.component();
+    let Some((component, name)) = service.component() else { return Ok(false) };
     let found = components(source, name).await.map_err(|error| format!("the source, {}: {error}", source.place()))?;
     Ok(found.contains_key(component))
 }
@@ -173,6 +179,13 @@ async fn open(service: Service, from: StoreUrl, to: StoreUrl, domain: Option<&Pa
             let source = resource_api::migration::holder(&from, domain, true).await;
             let source = source.map_err(|error| format!("the source, {}: {error}", from.place()))?;
             let target = resource_api::migration::holder(&to, domain, false).await;
+            let target = target.map_err(|error| format!("the target, {}: {error}", to.place()))?;
+            (Box::new(source), Box::new(target))
+        }
+        Service::Client => {
+            let source = ExpiringHolder::open(&from, oauth_client::NAME).await;
+            let source = source.map_err(|error| format!("the source, {}: {error}", from.place()))?;
+            let target = ExpiringHolder::open(&to, oauth_client::NAME).await;
             let target = target.map_err(|error| format!("the target, {}: {error}", to.place()))?;
             (Box::new(source), Box::new(target))
         }

@@ -56,7 +56,11 @@ async fn a_stack_moves_to_mongodb_and_back_and_nobody_notices() {
         }
     }
 
-    let second = site.run(&in_database(mongo.expose()));
+    let sessions = servers::redis().unwrap();
+    let client = site.moved(&["--service", "client", "--to", sessions.expose()]);
+    assert_eq!(client["services"][0]["service"], "oauth-client", "{client}");
+    let clients_store = format!("[client.settings]\nstore = '{}'\n", sessions.expose());
+    let second = site.run(&[in_database(mongo.expose()), clients_store].concat());
     assert_eq!(site.answers(&second, &tokens).await, answers, "the token of before the move is good");
     assert!(site.is_signed_in(&second, &cookie).await, "the browser's session goes on");
     let renewed = site.refreshed(&second, &tokens).await;

@@ -2,12 +2,11 @@
 //! attempts are not taken: they begin anew.
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use shared::expiring::{ExpiringStore, Key, MongoExpiring, SqliteExpiring, Whole};
-use shared::migration::{Holder, Mark, Record};
+use shared::expiring::{MongoExpiring, SqliteExpiring};
+use shared::migration::{ExpiringHolder, Holder, Mark, Record};
 use shared::store::{Mongo, Sqlite, StoreError, StoreUrl};
 use strum::IntoEnumIterator as _;
 
@@ -20,7 +19,7 @@ const EXPIRING: &str = "expiring";
 /// What the auth-server keeps in one store.
 pub struct AuthHolder {
     directory: Directory,
-    expiring: Arc<dyn ExpiringStore>,
+    expiring: ExpiringHolder,
 }
 
 /// The store at `url`, which is made where it is missing. Nothing is removed from it in the background.
@@ -30,12 +29,12 @@ pub async fn holder(url: &StoreUrl) -> Result<AuthHolder, StoreError> {
             let file = Sqlite::open(path)?;
             AuthHolder {
                 directory: directory::on_sqlite(file.clone())?,
-                expiring: Arc::new(SqliteExpiring::new(file)?),
+                expiring: ExpiringHolder::new(SqliteExpiring::new(file)?),
             }
         }
         StoreUrl::Mongo(url) => {
             let mongo = Mongo::connect(url, NAME).await?;
-            let expiring = Arc::new(MongoExpiring::new(mongo.clone()).await?);
+            let expiring = ExpiringHolder::new(MongoExpiring::new(mongo.clone()).await?);
             AuthHolder { directory: directory::on_mongo(mongo).await?, expiring }
         }
         StoreUrl::Redis(_) => {
@@ -61,7 +60,7 @@ impl Holder for AuthHolder {
     }
 
     async fn read(&self, kind: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let Ok(table) = Table::from_str(kind) else { return self.read_expiring(after, limit).await };
+        let Ok(table) = Table::from_str(kind) else { return self.expiring.read(kind, after, limit).await };
         let after = after.map(String::from_utf8_lossy);
         let rows = self.directory.transfer.export(table, after.as_deref(), limit).await?;
         Ok(rows.into_iter().map(|row| record(table, &row)).collect())
@@ -70,8 +69,7 @@ impl Holder for AuthHolder {
     async fn write(&self, kind: &str, records: Vec<Record>, mark: &Mark) -> Result<(), StoreError> {
         let mark = mark.to_text()?;
         let Ok(table) = Table::from_str(kind) else {
-            let entries = records.iter().map(|record| Whole::from_bytes(&record.body)).collect::<Result<_, _>>()?;
-            self.expiring.import(entries).await?;
+            self.expiring.put(&records).await?;
             return self.directory.transfer.import(Table::Notes, Vec::new(), Some(&mark)).await;
         };
         let rows = records.iter().map(row).collect::<Result<_, _>>()?;
@@ -81,8 +79,7 @@ impl Holder for AuthHolder {
     fn name(&self, kind: &str, record: &Record) -> String {
         match Table::from_str(kind) {
             Ok(_) => String::from_utf8_lossy(&record.place).into_owned(),
-            // A name of a secret, not the secret.
-            Err(_) => <[u8; 32]>::try_from(&*record.place).map_or_else(|_| String::new(), |key| Key(key).to_string()),
+            Err(_) => self.expiring.name(kind, record),
         }
     }
 
@@ -98,18 +95,6 @@ impl Holder for AuthHolder {
 /// Of a move into this store that has not ended.
 pub async fn mark(directory: &Directory) -> Result<Option<Mark>, StoreError> {
     directory.notes.get(MARK).await?.map(|text| Mark::read(&text)).transpose()
-}
-
-impl AuthHolder {
-    async fn read_expiring(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let unreadable = |_| StoreError::Corrupt("the place of an entry is no key".to_owned());
-        let after = after.map(<[u8; 32]>::try_from).transpose().map_err(unreadable)?.map(Key);
-        let entries = self.expiring.export(after.as_ref(), limit).await?;
-        let record = |entry: Whole| {
-            Ok(Record { place: entry.key.0.to_vec(), body: entry.to_bytes()?, ends_at: Some(entry.expires_at) })
-        };
-        entries.into_iter().map(record).collect()
-    }
 }
 
 /// Where an event stands is each store's own business; their order is not.

@@ -29,6 +29,7 @@ use shared::config::{ConfigError, Settings as _};
 use shared::expiring;
 use shared::http_client::{HttpClient, HttpClientError};
 use shared::metrics::Metrics;
+use shared::migration;
 use shared::page::{Pages, PagesError};
 use shared::seal::{KeyError, KeyRing};
 use shared::serve::{self, ServeError, Server, Service};
@@ -39,6 +40,9 @@ pub use cli::{Command, run};
 pub use config::{Config, Lifetimes};
 
 use crate::app::App;
+
+/// The database, or the prefix of keys, where a store's URL names none.
+pub const NAME: &str = "oauth_client";
 
 /// Why the web app can't start.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +84,10 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Server, Star
     };
     let keys = KeyRing::load_or_create(&config.master_key)?;
     keys.follow(config.master_key.clone());
-    let store = expiring::open(&config.store, "oauth_client").await?;
+    let store = expiring::open(&config.store, NAME).await?;
+    if let Some(mark) = migration::mark_among_entries(&*store).await? {
+        return Err(mark.refusal().into());
+    }
     let http = HttpClient::new(&config.http)?;
     let pages = Pages::new(
         |environment| {

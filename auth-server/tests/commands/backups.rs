@@ -111,7 +111,7 @@ async fn a_move_keeps_everybody_signed_in() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::new(folder.path());
     let told = succeeds(&run(&place.config, &["restore", text(&file), "--keep-tokens"], ""));
-    assert!(told.contains("1 users and 1 clients restored") && told.contains("master keys were added"), "{told}");
+    assert!(told.contains("1 user and 1 client restored") && told.contains("master keys were added"), "{told}");
     let _program = Program::serve(&place).await;
     let again = shop.with_server(&place).refresh(&first.refresh).await.tokens();
     assert_eq!(again.refresh, second.refresh, "the same pair again, made with the moved key");

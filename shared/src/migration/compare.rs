@@ -35,7 +35,7 @@ impl<'s> Side<'s> {
         Self { holder, kind, blame, waiting, after: None, limit: FIRST_BATCH, records: 0, digest }
     }
 
-    async fn first(&mut self) -> Result<Option<&Record>, MigrationError> {
+    async fn fill(&mut self) -> Result<(), MigrationError> {
         if self.waiting.is_empty() {
             let read = self.holder.read(self.kind, self.after.as_deref(), self.limit).await;
             let read = read.map_err(self.blame)?;
@@ -45,7 +45,7 @@ impl<'s> Side<'s> {
             }
             self.waiting = read.into();
         }
-        Ok(self.waiting.front())
+        Ok(())
     }
 
     /// Counts the first one.
@@ -78,8 +78,8 @@ pub(super) async fn compare(
     let (mut one, mut other) = (Side::new(source, kind, ours), Side::new(target, kind, theirs));
     loop {
         let number = one.records + 1;
-        let (here, there) = (one.first().await?, other.first().await?);
-        match (here, there) {
+        futures_util::try_join!(one.fill(), other.fill())?;
+        match (one.waiting.front(), other.waiting.front()) {
             (None, None) => break,
             (Some(here), Some(there)) if here.body == there.body => {
                 one.take();

@@ -5,6 +5,7 @@
 //! service starts on a target that is marked.
 
 mod compare;
+mod expiring;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::{StoreError, StoreUrl};
 
 pub use compare::Compared;
+pub use expiring::{ExpiringHolder, mark as mark_among_entries};
 
 /// A batch has as many bytes as this, or one record. Two of them are in memory at a time.
 const BATCH_BYTES: usize = 4 << 20;
