@@ -3,11 +3,15 @@
 
 #![allow(clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
 
+mod load;
+mod redis_server;
 mod relay;
 
 use crate::Secret;
 use crate::random::random_bytes;
 
+pub use load::{Load, resident};
+pub use redis_server::RedisServer;
 pub use relay::Relay;
 
 /// A Redis server and a prefix that nobody else uses. `None` where there is no server: the test is skipped, but not in CI.
@@ -57,14 +61,12 @@ impl Relayed {
     pub fn before(cluster: &Cluster) -> Self {
         let (store, mongodb) = relayed(&cluster.store);
         let (ephemeral, redis) = relayed(&cluster.ephemeral);
-        // Otherwise the driver would learn the server's own address, and pass the relay by.
-        let store = Secret::new(with_option(store.expose(), "directConnection=true"));
         Self { cluster: Cluster { store, ephemeral }, mongodb, redis }
     }
 }
 
 /// The same URL, but through a relay before its first host.
-fn relayed(url: &Secret) -> (Secret, Relay) {
+pub fn relayed(url: &Secret) -> (Secret, Relay) {
     let text = url.expose();
     let start = text.find("://").map_or(0, |at| at + 3);
     let end = text[start..].find(['/', '?']).map_or(text.len(), |at| start + at);
@@ -72,7 +74,10 @@ fn relayed(url: &Secret) -> (Secret, Relay) {
         text[start..end].rsplit_once('@').map_or(("", &text[start..end]), |(user, hosts)| (user, hosts));
     let relay = Relay::before(hosts.split(',').next().unwrap_or_default());
     let user = if user.is_empty() { String::new() } else { format!("{user}@") };
-    (Secret::new(format!("{}{user}{}{}", &text[..start], relay.address(), &text[end..])), relay)
+    let url = format!("{}{user}{}{}", &text[..start], relay.address(), &text[end..]);
+    // Otherwise the driver would learn the server's own address, and pass the relay by.
+    let url = if url.starts_with("mongodb") { with_option(&url, "directConnection=true") } else { url };
+    (Secret::new(url), relay)
 }
 
 fn with_option(url: &str, option: &str) -> String {
@@ -90,10 +95,15 @@ fn fresh() -> String {
 fn server(name: &str) -> Option<String> {
     let url = variable(name);
     if url.is_none() {
-        assert!(variable("CI").is_none(), "{name} is not set: run scripts/test, or scripts/backends COMMAND");
-        eprintln!("skipped: {name} is not set");
+        missing(&format!("{name} is not set"));
     }
     url
+}
+
+/// Tells that a test is skipped for want of something; in CI nothing may be wanting.
+fn missing(what: &str) {
+    assert!(variable("CI").is_none(), "{what}: run scripts/test, or scripts/backends COMMAND");
+    eprintln!("skipped: {what}");
 }
 
 #[allow(clippy::disallowed_methods, reason = "the test runner's environment is no configuration")]

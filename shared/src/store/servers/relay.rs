@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Connections made to it are made to the server behind it. Ends with the value.
 pub struct Relay {
@@ -46,11 +48,12 @@ impl Relay {
         self.passing.send_replace(Passing::Cut);
     }
 
-    /// Lets each answer come so much later.
+    /// Lets each answer come so much later; many on one connection are late together, not one after the other.
     pub fn delay(&self, by: Duration) {
         self.passing.send_replace(Passing::After(by));
     }
 
+    /// Lets everything pass at once, also what is being delayed.
     pub fn restore(&self) {
         self.delay(Duration::ZERO);
     }
@@ -73,7 +76,10 @@ async fn serve(listener: TcpListener, target: String, watched: watch::Receiver<P
             if *watched.borrow() != Passing::Cut
                 && let Ok(server) = TcpStream::connect(&target).await
             {
-                join(client, server, watched).await;
+                // Small questions and answers: none waits to be sent with another.
+                if client.set_nodelay(true).and(server.set_nodelay(true)).is_ok() {
+                    join(client, server, watched).await;
+                }
             }
         });
     }
@@ -83,27 +89,47 @@ async fn join(client: TcpStream, server: TcpStream, mut watched: watch::Receiver
     let answers = watched.clone();
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
-        () = pass(from_client, to_server, None) => {}
-        () = pass(from_server, to_client, Some(answers)) => {}
+        () = pass(from_client, to_server) => {}
+        () = pass_late(from_server, to_client, answers) => {}
         _ = watched.wait_for(|passing| *passing == Passing::Cut) => {}
     }
 }
 
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    delay: Option<watch::Receiver<Passing>>,
-) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let mut chunk = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        let by = delay.as_ref().map_or(Passing::After(Duration::ZERO), |delay| *delay.borrow());
-        if let Passing::After(by) = by
-            && !by.is_zero()
-        {
-            tokio::time::sleep(by).await;
-        }
         if to.write_all(&chunk[..read]).await.is_err() {
             return;
         }
     }
+}
+
+async fn pass_late(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, watched: watch::Receiver<Passing>) {
+    let (late, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(1000);
+    let delay = watched.clone();
+    let read = async move {
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut chunk).await {
+            let by = match *delay.borrow() {
+                Passing::After(by) => by,
+                Passing::Cut => return,
+            };
+            if late.send((Instant::now() + by, chunk[..read].to_vec())).await.is_err() {
+                return;
+            }
+        }
+    };
+    let write = async move {
+        let mut watched = watched;
+        while let Some((at, chunk)) = due.recv().await {
+            tokio::select! {
+                () = tokio::time::sleep_until(at) => {}
+                _ = watched.wait_for(|passing| *passing == Passing::After(Duration::ZERO)) => {}
+            }
+            if to.write_all(&chunk).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::join!(read, write);
 }

@@ -1,0 +1,71 @@
+//! Load in a closed loop, and what it costs.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+/// The statuses that a load was answered with, and how long each answer took.
+pub struct Load(Vec<(u16, Duration)>);
+
+impl Load {
+    /// So many callers at the same time, each asking again as soon as it has an answer. `ask` is given the caller's number.
+    pub async fn of(callers: usize, lasting: Duration, ask: impl AsyncFn(usize) -> u16) -> Self {
+        let (answers, end) = (RefCell::new(Vec::new()), Instant::now() + lasting);
+        join_all((0..callers).map(|caller| {
+            let (answers, ask) = (&answers, &ask);
+            async move {
+                while Instant::now() < end {
+                    let asked = Instant::now();
+                    let status = ask(caller).await;
+                    answers.borrow_mut().push((status, asked.elapsed()));
+                }
+            }
+        }))
+        .await;
+        Self(answers.into_inner())
+    }
+
+    /// Waits until a load like this one is answered as well and as fast again, or nearly, which it must be within `limit`.
+    pub async fn is_back(&self, limit: Duration, ask: &impl AsyncFn(usize) -> u16) {
+        let began = Instant::now();
+        loop {
+            let load = Self::of(64, Duration::from_millis(300), ask).await;
+            if load.is_good() && load.longest() < 2 * self.longest().max(Duration::from_millis(250)) {
+                return;
+            }
+            let (good, all) = (load.good(), load.answers());
+            assert!(began.elapsed() < limit, "after {:?}: {good} of {all} good, {:?}", began.elapsed(), load.longest());
+        }
+    }
+
+    /// Whether all were successes.
+    pub fn is_good(&self) -> bool {
+        self.good() == self.answers()
+    }
+
+    /// How many were successes.
+    pub fn good(&self) -> usize {
+        self.0.iter().filter(|(status, _)| (200..300).contains(status)).count()
+    }
+
+    /// How many were told that the service can't now.
+    pub fn unavailable(&self) -> usize {
+        self.0.iter().filter(|(status, _)| *status == 503).count()
+    }
+
+    pub fn answers(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn longest(&self) -> Duration {
+        self.0.iter().map(|(_, took)| *took).max().unwrap_or_default()
+    }
+}
+
+/// What this process holds in memory, in MiB.
+pub fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().split(' ').next().unwrap().parse::<u64>().unwrap() / 1024
+}
