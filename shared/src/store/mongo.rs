@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, TransactionOptions, WriteConcern};
 use mongodb::{Client, ClientSession, Collection, Database};
+use tokio::sync::Semaphore;
 
 use super::StoreError;
 use crate::Secret;
@@ -20,8 +22,11 @@ use crate::random::random_bytes;
 const REACHED_WITHIN: Duration = Duration::from_secs(2);
 /// For a call, all its repetitions included.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
-/// Connections at the same time, unless the URL says otherwise (`maxPoolSize`).
-const POOL: u32 = 64;
+/// Calls at the same time, each on a connection of its own, unless the URL says otherwise (`maxPoolSize`).
+const AT_A_TIME: u32 = 64;
+/// Calls that may be under way or wait for their turn: more are refused at once, so that a slow server is not met with ever more of
+/// what it can't do, and memory is bounded.
+const MOST_PENDING: usize = 2048;
 /// The longest pause before a transaction that met another one is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -43,6 +48,14 @@ pub struct Mongo {
     database: Database,
     limit: Duration,
     transactions: bool,
+    places: Arc<Places>,
+}
+
+/// Who may call. The driver's own queue for a connection keeps the places of those who gave up waiting, and passes only one of them on
+/// with each event: after a time of slow answers it would hold up everybody. As its pool has no limit but this one, nobody waits there.
+struct Places {
+    pending: Semaphore,
+    calling: Semaphore,
 }
 
 /// Steps that are one transaction. Run again from the start when another transaction was in the way.
@@ -78,7 +91,9 @@ impl Mongo {
         options.app_name.get_or_insert_with(|| "evergate".to_owned());
         options.connect_timeout.get_or_insert(REACHED_WITHIN);
         options.server_selection_timeout.get_or_insert(REACHED_WITHIN);
-        options.max_pool_size.get_or_insert(POOL);
+        let at_a_time = options.max_pool_size.unwrap_or(AT_A_TIME);
+        options.max_pool_size = Some(u32::MAX);
+        options.max_connecting = Some(u32::MAX);
         // What was acknowledged survives the loss of a server (X-025, decisions 10).
         let concern = options.write_concern.get_or_insert_with(WriteConcern::default);
         concern.w.get_or_insert(Acknowledgment::Majority);
@@ -86,7 +101,11 @@ impl Mongo {
         concern.w_timeout.get_or_insert(ANSWERED_WITHIN);
         let database = options.default_database.clone().unwrap_or_else(|| database.to_owned());
         let database = Client::with_options(options).map_err(unreadable)?.database(&database);
-        let mut mongo = Self { database, limit: ANSWERED_WITHIN, transactions: false };
+        let places = Places {
+            pending: Semaphore::new(MOST_PENDING),
+            calling: Semaphore::new(usize::try_from(at_a_time).unwrap_or(1)),
+        };
+        let mut mongo = Self { database, limit: ANSWERED_WITHIN, transactions: false, places: Arc::new(places) };
         let hello = mongo.call(mongo.database.run_command(doc! { "hello": 1 })).await?;
         mongo.transactions = hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(mongo)
@@ -160,14 +179,24 @@ impl Mongo {
         self.limit
     }
 
-    /// Awaits an answer of the driver for as long as a call may take.
+    /// Awaits an answer of the driver for as long as a call may take. Never one within another: the inner could wait for the outer.
     pub async fn call<T>(&self, call: impl IntoFuture<Output = Result<T, Error>>) -> Result<T, StoreError> {
         self.limited(async { Ok(call.await?) }).await
     }
 
     /// The same for several calls, with their own errors.
     pub async fn limited<T, E: From<StoreError>>(&self, calls: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        tokio::time::timeout(self.limit, calls).await.unwrap_or_else(|_| {
+        let Ok(_pending) = self.places.pending.try_acquire() else {
+            return Err(StoreError::Unavailable("too many calls are waiting for MongoDB".to_owned()).into());
+        };
+        let started = Instant::now();
+        // Whoever has waited for half of his time is not let in, to give up in the middle.
+        let turn = self.limit / 2;
+        let calling = tokio::time::timeout(turn, self.places.calling.acquire()).await;
+        if calling.is_err() || started.elapsed() >= turn {
+            return Err(StoreError::Unavailable("other calls of MongoDB take too long".to_owned()).into());
+        }
+        tokio::time::timeout(self.limit - started.elapsed(), calls).await.unwrap_or_else(|_| {
             let told = format!("MongoDB did not answer within {} s", self.limit.as_secs_f32());
             Err(StoreError::Unavailable(told).into())
         })
@@ -320,6 +349,41 @@ impl From<Error> for StoreError {
         match &*error.kind {
             ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => StoreError::Corrupt(told(&error)),
             _ => StoreError::Unavailable(told(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::store::servers;
+
+    /// A server that is slow is not asked ever more: beyond what may wait a call is refused at once, and when the server is itself
+    /// again so is everything else.
+    #[actix_rt::test]
+    async fn only_so_many_calls_wait_for_a_slow_server() {
+        let Some(url) = servers::mongodb() else { return };
+        let (url, relay) = servers::relayed(&url);
+        let mongo = Mongo::connect(&url, "unused").await.unwrap();
+        mongo.ping().await.unwrap();
+        relay.delay(Duration::from_secs(60));
+        let started = Instant::now();
+        let (asked, quick) = (MOST_PENDING + 500, std::cell::Cell::new(0));
+        let calls = join_all((0..asked).map(|_| async {
+            let refused = mongo.ping().await.is_err();
+            quick.set(quick.get() + usize::from(refused && started.elapsed() < Duration::from_secs(1)));
+            refused
+        }));
+        assert!(calls.await.into_iter().all(|refused| refused));
+        assert_eq!(quick.get(), 500);
+        assert!(started.elapsed() < ANSWERED_WITHIN + Duration::from_secs(2), "{:?}", started.elapsed());
+        relay.restore();
+        let restored = Instant::now();
+        while mongo.ping().await.is_err() {
+            assert!(restored.elapsed() < Duration::from_secs(2), "not back yet");
         }
     }
 }

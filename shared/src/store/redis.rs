@@ -10,6 +10,7 @@ use futures_util::stream::BoxStream;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ErrorKind, IntoConnectionInfo as _, RedisError};
+use tokio::sync::Semaphore;
 
 use super::StoreError;
 use crate::Secret;
@@ -23,8 +24,9 @@ const SILENT_FOR: Duration = Duration::from_secs(2);
 /// How often the connection is tried, while all is well and while the server is lost.
 const WATCHED: Duration = Duration::from_secs(1);
 const LOOKED_FOR: Duration = Duration::from_millis(250);
-/// Commands that may wait to be sent.
+/// Commands that may wait to be sent, and calls that may be under way in all: more are refused at once.
 const QUEUE: usize = 1000;
+const MOST_PENDING: usize = 4096;
 
 /// One connection that all requests share and that is made anew when it breaks; cheap to clone.
 #[derive(Clone)]
@@ -34,6 +36,7 @@ pub struct Redis {
     prefix: String,
     /// Whether the server is gone: calls are refused at once until `watch` has found it again.
     lost: Arc<AtomicBool>,
+    pending: Arc<Semaphore>,
 }
 
 impl Redis {
@@ -60,7 +63,7 @@ impl Redis {
         let prefix = format!("{}:", asked.unwrap_or_else(|| prefix.to_owned()));
         let lost = Arc::default();
         tokio::spawn(watch(connection.clone(), Arc::downgrade(&lost)));
-        Ok(Self { connection, client, prefix, lost })
+        Ok(Self { connection, client, prefix, lost, pending: Arc::new(Semaphore::new(MOST_PENDING)) })
     }
 
     /// What all keys begin with.
@@ -98,6 +101,9 @@ impl Redis {
         if self.lost.load(Ordering::Acquire) {
             return Err(StoreError::Unavailable("Redis is gone".to_owned()));
         }
+        let Ok(_pending) = self.pending.try_acquire() else {
+            return Err(StoreError::Unavailable("too many calls are waiting for Redis".to_owned()));
+        };
         let answer = tokio::time::timeout(ALL_WITHIN, call).await;
         if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(RedisError::is_io_error)) {
             self.lost.store(true, Ordering::Release);
@@ -150,7 +156,49 @@ impl From<RedisError> for StoreError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Instant;
+
+    use futures_util::future::join_all;
+
     use super::*;
+    use crate::store::servers::{RedisServer, Relay};
+
+    /// Decisions 19: while the server is slow a call is refused within a second, those beyond what may wait at once, and so are all
+    /// others once the slowness is known; within two seconds of its end all is as before.
+    #[actix_rt::test]
+    async fn a_slow_server_is_left_alone_until_it_is_itself_again() {
+        let Some(server) = RedisServer::start() else { return };
+        let relay = Relay::before(&server.address());
+        let redis = Redis::new(&Secret::new(format!("redis://{}", relay.address())), "test").unwrap();
+        let ping = || async {
+            let mut connection = redis.connection();
+            redis.call(redis::cmd("PING").exec_async(&mut connection)).await
+        };
+        ping().await.unwrap();
+        relay.delay(Duration::from_secs(2));
+        let started = Instant::now();
+        let quick = std::cell::Cell::new(0);
+        let calls = join_all((0..MOST_PENDING + 500).map(|_| async {
+            let refused = ping().await.is_err();
+            quick.set(quick.get() + usize::from(refused && started.elapsed() < Duration::from_millis(300)));
+            refused
+        }));
+        assert!(calls.await.into_iter().all(|refused| refused));
+        assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+        assert_eq!(quick.get(), 500);
+        let asked = Instant::now();
+        for _ in 0..1000 {
+            ping().await.unwrap_err();
+        }
+        assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
+        relay.restore();
+        let restored = Instant::now();
+        while ping().await.is_err() {
+            assert!(restored.elapsed() < Duration::from_secs(2), "not back yet");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 
     #[test]
     fn the_prefix_of_keys_may_stand_in_the_url() {

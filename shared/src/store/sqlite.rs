@@ -347,7 +347,8 @@ fn write_loop(connection: &Connection, waiting: &Receiver<Job>, measured: &OnceL
         let measured = measured.get().map(|measured| (measured, Instant::now()));
         let begun = run(connection, "BEGIN IMMEDIATE").map(|()| connection);
         let finishes: Vec<Finish> = std::iter::once(first)
-            .chain(waiting.try_iter().take(BATCH - 1))
+            // Where no transaction could begin all are refused, so that nobody waits for the next try as well.
+            .chain(waiting.try_iter().take(if begun.is_ok() { BATCH - 1 } else { QUEUE }))
             // A full disk may end the transaction by itself; what then ran outside of it would be stored and called lost.
             .map(|job| job(begun.as_ref().ok().copied().filter(|connection| !connection.is_autocommit())))
             .collect();

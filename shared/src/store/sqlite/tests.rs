@@ -102,3 +102,24 @@ async fn a_transaction_of_an_interrupted_read_ends_with_it_and_the_next_read_see
     assert_eq!(names(&store), ["new"]);
     assert!(matches!(store.read_now_within(10_000, read), Err(StoreError::Deadline)));
 }
+
+/// another program that keeps the file locked makes no write wait for longer than the five seconds that are waited for it, however
+/// many there are; and when it lets go everything is as before.
+#[actix_rt::test]
+async fn writes_at_a_locked_file_are_refused_together() {
+    let (folder, store) = open();
+    let blocker = Connection::open(folder.path().join("test.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = Instant::now();
+    let written = futures_util::future::join_all((0..4 * BATCH).map(|number| {
+        let store = &store;
+        async move { insert(store, &number.to_string()).await }
+    }));
+    assert!(written.await.iter().all(|written| matches!(written, Err(StoreError::Unavailable(_)))));
+    let took = started.elapsed();
+    assert!(took > Duration::from_millis(4900) && took < Duration::from_secs(9), "{took:?}");
+    assert!(names(&store).is_empty());
+    blocker.execute_batch("COMMIT").unwrap();
+    insert(&store, "a").await.unwrap();
+    assert_eq!(names(&store), ["a"]);
+}
