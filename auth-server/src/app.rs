@@ -123,6 +123,7 @@ impl App {
     ) -> Result<Self, OpenError> {
         let Durable { directory, state, schema } = durable;
         let state = State::new(state, ephemeral);
+        let counting = state.counting();
         let keys = KeyRing::load_or_create(&config.master_key_path())?;
         let pages = pages(&config)?;
         let lifetimes = &config.lifetimes;
@@ -145,15 +146,15 @@ impl App {
             notes: directory.notes,
             audit: Audit::new(
                 directory.audit,
-                state.ephemeral().clone(),
+                counting.ephemeral().clone(),
                 Lifetimes::seconds(lifetimes.audit),
                 &metrics,
             ),
             tokens: Tokens::new(state.clone(), keys.clone(), lifetimes.clone()),
             feed: Arc::new(Feed::new(state.durable().clone())),
             secret_uses: SecretUses::new(state.durable().clone()),
-            client_failures: Failures::new(state.ephemeral()),
-            attempts: Attempts::new(state.ephemeral().clone(), keys.clone(), config.throttle.clone()),
+            client_failures: Failures::new(counting.ephemeral()),
+            attempts: Attempts::new(counting, keys.clone(), config.throttle.clone()),
             openings: LocalLimit::new(config.throttle.openings),
             counts: Counts::new(&metrics),
             schema,

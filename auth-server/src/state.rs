@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use shared::expiring::{Applied, ExpiringStore, Kept, Key, Op};
+use shared::expiring::{Applied, ExpiringStore, Kept, Key, Op, OrLocal};
 use shared::store::StoreError;
 
 /// Both stores of expiring state.
@@ -46,14 +46,22 @@ impl State {
         Self { durable, ephemeral }
     }
 
-    /// Grants, codes, refresh tokens, sessions.
+    /// Grants, codes, refresh tokens, sessions, the runs of failures that close accounts.
     pub fn durable(&self) -> &Arc<dyn ExpiringStore> {
         &self.durable
     }
 
-    /// Access tokens, requests that wait for a person, counters.
+    /// Access tokens, requests that wait for a person, all other counters.
     pub fn ephemeral(&self) -> &Arc<dyn ExpiringStore> {
         self.ephemeral.as_ref().unwrap_or(&self.durable)
+    }
+
+    /// Both for counters of what goes wrong: while the ephemeral store is away this process counts by itself (decisions 19), as sign-ins
+    /// must neither stop nor be free meanwhile.
+    #[must_use]
+    pub fn counting(&self) -> Self {
+        let or_local = |ephemeral: &Arc<dyn ExpiringStore>| Arc::new(OrLocal::new(ephemeral.clone())) as _;
+        Self { durable: self.durable.clone(), ephemeral: self.ephemeral.as_ref().map(or_local) }
     }
 
     pub fn is_split(&self) -> bool {

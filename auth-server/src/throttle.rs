@@ -13,7 +13,8 @@ use shared::store::StoreError;
 /// In which the calls are counted, and for which a throttle stays closed.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// Counts in the store, for all processes; once closed, it costs no write.
+/// Counts in the store, for all processes; once closed, it costs no write. While the store is away this process counts by itself where
+/// the store is one for [counting](crate::state::State::counting).
 pub struct Throttle {
     limit: RateLimit,
     closed: Cache<String, ()>,

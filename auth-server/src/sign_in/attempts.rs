@@ -1,7 +1,13 @@
-//! Failed sign-ins, counted in the store for all processes (F-040 to F-045).
+//! Failed sign-ins, counted in the stores for all processes (F-040 to F-045).
+//!
+//! What only makes wait may be lost, and is kept in the ephemeral store, or in this process while that one is away. The runs of
+//! failures that close accounts must not be, and are in the durable store: whatever becomes of Redis, what is closed stays closed.
+//!
+//! Where there is one store a failure is one batch. Where there are two, the ephemeral counters come first, which refuse most of a
+//! flood without a write to the durable store, and then the run, by a conditional write of its one entry. Whoever stops between the two
+//! has told nobody what came of the attempt, and leaves a run that is one failure short.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,7 +20,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::counters::{LONGEST, LONGEST_FOR_NAME, Rule};
 use super::device::Mark;
 use crate::config::{Lifetimes, ThrottleConfig};
-use crate::state;
+use crate::state::{Order, State};
 use crate::throttle::network;
 
 /// Writes that are tried until one finds the counters as they were read: there are never more rivals than passwords that
@@ -23,6 +29,8 @@ const TRIES: usize = 100;
 
 /// The counters of failed sign-ins.
 pub struct Attempts {
+    state: State,
+    /// In either store.
     failures: Expiring<u32>,
     keys: KeyRing,
     window: Duration,
@@ -66,6 +74,13 @@ enum Of {
     DeviceRun,
 }
 
+impl Of {
+    /// Whether it closes something, and must not be lost.
+    fn is_run(self) -> bool {
+        matches!(self, Of::Account | Of::DeviceRun)
+    }
+}
+
 /// The counters of one attempt as read.
 struct Standing {
     held: Vec<(Counter, Option<Held<u32>>)>,
@@ -74,9 +89,11 @@ struct Standing {
 }
 
 impl Attempts {
-    pub fn new(state: Arc<dyn ExpiringStore>, keys: KeyRing, config: ThrottleConfig) -> Self {
+    /// `state` is the one for [counting](State::counting).
+    pub fn new(state: State, keys: KeyRing, config: ThrottleConfig) -> Self {
         let window = Lifetimes::seconds(config.window);
-        Self { failures: Expiring::new(state, "sign_in_failures", window), keys, window, config }
+        let failures = Expiring::new(state.durable().clone(), "sign_in_failures", window);
+        Self { state, failures, keys, window, config }
     }
 
     /// An attempt at the account of this name, as it was sent.
@@ -97,26 +114,54 @@ impl Attempts {
             if !wait.is_zero() {
                 return Ok(Counted::TooLate(wait));
             }
-            let mut ops = Vec::new();
-            let mut closed = false;
-            for (counter, held, failures) in standing.next() {
-                closed |= counter.of == Of::Account && counter.rule.closes(failures);
-                let life = counter.rule.life(failures, self.window);
-                ops.push(match held {
-                    Some(held) => self.failures.update_op(&counter.id, held.version, &failures, life)?,
-                    None => {
-                        // Found again by the account, to be forgotten when an admin reopens it.
-                        let owners =
-                            if counter.of == Of::Network { Vec::new() } else { vec![owner(&attempter.names[0])] };
-                        self.failures.insert_op(&counter.id, &failures, life.unwrap_or(self.window), owners)?
-                    }
-                });
+            let split = self.state.is_split();
+            let (mut ops, mut closed) = (Vec::new(), false);
+            for failure in standing.next().filter(|(counter, ..)| !(split && counter.of.is_run())) {
+                closed |= failure.0.of == Of::Account && failure.0.rule.closes(failure.2);
+                ops.push(self.step(attempter, failure)?);
             }
-            if self.failures.store().apply(ops).await? == Applied::Done {
-                return Ok(Counted::Counted { closed });
+            if self.state.ephemeral().apply(ops).await? == Applied::Done {
+                return if split { self.go_on(attempter, standing).await } else { Ok(Counted::Counted { closed }) };
             }
         }
         Err(StoreError::Unavailable("the counters of failed sign-ins change too fast".to_owned()))
+    }
+
+    /// Counts a failure in its run, where that is in a store of its own. Others may have closed it meanwhile: then nobody may learn
+    /// what this attempt came to.
+    async fn go_on(&self, attempter: &Attempter, mut standing: Standing) -> Result<Counted, StoreError> {
+        for _ in 0..TRIES {
+            let Some(failure) = standing.next().find(|(counter, ..)| counter.of.is_run()) else { break };
+            let closed = failure.0.of == Of::Account && failure.0.rule.closes(failure.2);
+            let step = self.step(attempter, failure)?;
+            if self.state.durable().apply(vec![step]).await? == Applied::Done {
+                return Ok(Counted::Counted { closed });
+            }
+            let runs = standing.held.into_iter().map(|(counter, _)| counter).filter(|counter| counter.of.is_run());
+            standing.held = self.read(&**self.state.durable(), runs.collect()).await?;
+            let wait = standing.wait(self.window);
+            if !wait.is_zero() {
+                return Ok(Counted::TooLate(wait));
+            }
+        }
+        Err(StoreError::Unavailable("a run of failed sign-ins changes too fast".to_owned()))
+    }
+
+    /// The step that makes a counter what a failure makes of it.
+    fn step(
+        &self,
+        attempter: &Attempter,
+        (counter, held, failures): (&Counter, Option<&Held<u32>>, u32),
+    ) -> Result<Op, StoreError> {
+        let life = counter.rule.life(failures, self.window);
+        match held {
+            Some(held) => self.failures.update_op(&counter.id, held.version, &failures, life),
+            None => {
+                // Found again by the account, to be forgotten when an admin reopens it.
+                let owners = if counter.of == Of::Network { Vec::new() } else { vec![owner(&attempter.names[0])] };
+                self.failures.insert_op(&counter.id, &failures, life.unwrap_or(self.window), owners)
+            }
+        }
     }
 
     /// A right password: forgets the failures in this name from this network, and the run of failures that it ends (F-044).
@@ -135,9 +180,12 @@ impl Attempts {
             Of::Network | Of::Name => false,
         };
         let ended = standing.held.iter().filter(|(counter, held)| held.is_some() && ended(counter.of));
-        let ops: Vec<Op> = ended.map(|(counter, _)| self.failures.delete_op(&counter.id)).collect();
-        if !ops.is_empty() {
-            state::apply_all(&**self.failures.store(), ops).await?;
+        let (runs, others): (Vec<_>, Vec<_>) = ended.partition(|(counter, _)| counter.of.is_run());
+        let [runs, others] = [runs, others].map(|ended| {
+            ended.into_iter().map(|(counter, _)| self.failures.delete_op(&counter.id)).collect::<Vec<_>>()
+        });
+        if !(runs.is_empty() && others.is_empty()) {
+            self.state.apply_all(runs, others, Order::DurableFirst).await?;
         }
         Ok(Duration::ZERO)
     }
@@ -146,14 +194,16 @@ impl Attempts {
     pub async fn is_closed(&self, username: &str) -> Result<bool, StoreError> {
         let names = self.names(&fold(username));
         let runs: Vec<_> = names.iter().map(|name| self.account(name)).collect();
-        let held = self.read(runs).await?;
+        let held = self.read(&**self.state.durable(), runs).await?;
         Ok(held.iter().any(|(counter, held)| held.as_ref().is_some_and(|held| counter.rule.closes(held.value))))
     }
 
     /// Forgets every failure in this name (F-043): what closed it, and what makes it wait.
     pub async fn forget(&self, username: &str) -> Result<(), StoreError> {
         let owners = self.names(&fold(username)).into_iter().map(|name| Op::DeleteOwned { owner: owner(&name) });
-        state::apply_all(&**self.failures.store(), owners.collect()).await
+        let owned: Vec<Op> = owners.collect();
+        let others = if self.state.is_split() { owned.clone() } else { Vec::new() };
+        self.state.apply_all(owned, others, Order::DurableFirst).await
     }
 
     fn names(&self, folded: &str) -> Vec<String> {
@@ -188,7 +238,7 @@ impl Attempts {
             counters.push(Counter { id: format!("device {device}"), rule: slow, of: Of::Device });
             counters.push(Counter { id: format!("device_run {device}"), rule: run, of: Of::DeviceRun });
         }
-        let held = self.read(counters).await?;
+        let held = self.read_all(counters).await?;
         // A browser that failed too often in a row is like any other.
         let spent = held.iter().any(|(counter, held)| {
             counter.of == Of::DeviceRun && held.as_ref().is_some_and(|held| counter.rule.closes(held.value))
@@ -196,9 +246,26 @@ impl Attempts {
         Ok(Standing { recognised: attempter.device.is_some() && !spent, held })
     }
 
-    async fn read(&self, counters: Vec<Counter>) -> Result<Vec<(Counter, Option<Held<u32>>)>, StoreError> {
+    /// Each from the store where it is kept.
+    async fn read_all(&self, counters: Vec<Counter>) -> Result<Vec<(Counter, Option<Held<u32>>)>, StoreError> {
+        let (durable, ephemeral) = (&**self.state.durable(), &**self.state.ephemeral());
+        if !self.state.is_split() {
+            return self.read(durable, counters).await;
+        }
+        let (runs, others) = counters.into_iter().partition(|counter| counter.of.is_run());
+        let (runs, mut held) =
+            futures_util::future::try_join(self.read(durable, runs), self.read(ephemeral, others)).await?;
+        held.extend(runs);
+        Ok(held)
+    }
+
+    async fn read(
+        &self,
+        store: &dyn ExpiringStore,
+        counters: Vec<Counter>,
+    ) -> Result<Vec<(Counter, Option<Held<u32>>)>, StoreError> {
         let keys: Vec<Key> = counters.iter().map(|counter| self.failures.key(&counter.id)).collect();
-        let kept = self.failures.store().get_many(&keys).await?;
+        let kept = store.get_many(&keys).await?;
         let held = kept.into_iter().map(|kept| kept.map(|kept| self.failures.read(kept)).transpose());
         counters.into_iter().zip(held).map(|(counter, held)| Ok((counter, held?))).collect()
     }
@@ -247,111 +314,4 @@ fn owner(name: &str) -> Owner {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use futures_util::future::join_all;
-
-    use super::*;
-    use crate::app::{self, App};
-
-    fn from(app: &App, name: &str, ip: &str) -> Attempter {
-        app.attempts.attempter(&fold(name), ip.parse().unwrap(), None)
-    }
-
-    async fn fail(app: &App, attempter: &Attempter, times: usize) {
-        for _ in 0..times {
-            assert!(matches!(app.attempts.failed(attempter).await.unwrap(), Counted::Counted { .. }));
-        }
-    }
-
-    /// F-023, X-021: names are counted however they are written, and stand nowhere in the store.
-    #[test]
-    fn names_are_folded() {
-        for name in [" ALICE", "Alice", "\u{ff21}lice", "alice\n"] {
-            assert_eq!(fold(name), "alice", "{name:?}");
-        }
-        assert_eq!(fold("RENE\u{301}"), fold("ren\u{e9}"));
-        assert_ne!(fold("alice"), fold("alicf"));
-    }
-
-    /// F-041, F-046, X-024: of fifty wrong passwords at the same time five are told to be wrong, the others that they must wait.
-    #[actix_rt::test]
-    async fn parallel_failures_count_as_if_they_came_one_by_one() {
-        let (_folder, app) = app::for_test();
-        let attempter = from(&app, "alice", "192.0.2.1");
-        let counted = join_all((0..50).map(|_| app.attempts.failed(&attempter))).await;
-        let told = counted.iter().filter(|counted| matches!(counted, Ok(Counted::Counted { .. }))).count();
-        assert_eq!(told, 5);
-        assert!(counted.iter().all(|counted| matches!(counted, Ok(Counted::Counted { .. } | Counted::TooLate(_)))));
-        assert!(
-            !app.attempts.succeeded(&attempter).await.unwrap().is_zero(),
-            "the right password comes too late as well"
-        );
-    }
-
-    /// F-044: a right password forgets what failed in this name from this network, and nothing else.
-    #[actix_rt::test]
-    async fn a_success_forgets_the_failures_of_its_name_and_network_only() {
-        let (_folder, app) = app::for_test();
-        let (here, there) = (from(&app, "alice", "192.0.2.1"), from(&app, "alice", "192.0.2.2"));
-        fail(&app, &here, 4).await;
-        fail(&app, &there, 4).await;
-        assert_eq!(app.attempts.succeeded(&here).await.unwrap(), Duration::ZERO);
-        fail(&app, &here, 1).await;
-        assert_eq!(app.attempts.wait(&here).await.unwrap(), Duration::ZERO);
-        fail(&app, &there, 1).await;
-        assert!(!app.attempts.wait(&there).await.unwrap().is_zero());
-        let standing = app.attempts.standing(&here).await.unwrap();
-        let failures =
-            |of| standing.held.iter().find(|(counter, _)| counter.of == of).unwrap().1.as_ref().unwrap().value;
-        assert_eq!((failures(Of::NameAndNetwork), failures(Of::Network), failures(Of::Name)), (1, 5, 10));
-        assert_eq!(failures(Of::Account), 2, "a success ends a run");
-    }
-
-    /// F-042: failures from everywhere slow a name down, wherever the next attempt comes from.
-    #[actix_rt::test]
-    async fn a_name_is_slowed_over_all_networks() {
-        let (_folder, app) = app::for_test();
-        for network in 1..=10 {
-            fail(&app, &from(&app, "alice", &format!("192.0.2.{network}")), 1).await;
-        }
-        let wait = app.attempts.wait(&from(&app, "alice", "198.51.100.1")).await.unwrap();
-        assert!(!wait.is_zero() && wait <= Duration::from_secs(1), "{wait:?}");
-        assert_eq!(app.attempts.wait(&from(&app, "bob", "192.0.2.1")).await.unwrap(), Duration::ZERO);
-    }
-
-    /// F-041: many names from one network end it for the rest of the window; an IPv6 network is one, whatever the address.
-    #[actix_rt::test]
-    async fn a_network_that_tries_many_names_must_wait() {
-        let (_folder, app) = app::for_test();
-        for name in 0..50 {
-            fail(&app, &from(&app, &format!("user{name}"), &format!("2001:db8::{name}")), 1).await;
-        }
-        let wait = app.attempts.wait(&from(&app, "alice", "2001:db8::ffff")).await.unwrap();
-        assert!(wait > Duration::from_secs(800) && wait <= Duration::from_secs(900), "{wait:?}");
-        assert_eq!(app.attempts.wait(&from(&app, "alice", "2001:db8:0:1::1")).await.unwrap(), Duration::ZERO);
-    }
-
-    /// F-071, F-043: a new master key neither reopens what was closed nor begins a run anew.
-    #[actix_rt::test]
-    async fn a_run_of_failures_goes_on_under_a_new_master_key() {
-        use shared::Secret;
-        let (_folder, app) = app::for_test();
-        let key = |byte: u8| URL_SAFE_NO_PAD.encode([[byte; 31].as_slice(), &[!byte]].concat());
-        let ring = |text: String| KeyRing::parse(&Secret::new(text)).unwrap();
-        let mut config = app.config.throttle.clone();
-        (config.close_account, config.name, config.name_and_network) = (3, 100, 100);
-        let attempts = |keys| Attempts::new(app.state.ephemeral().clone(), keys, config.clone());
-        let (old, new) = (attempts(ring(key(1))), attempts(ring(format!("{}\n{}", key(2), key(1)))));
-        let attempter = |attempts: &Attempts| attempts.attempter("alice", "192.0.2.1".parse().unwrap(), None);
-        for _ in 0..2 {
-            assert_eq!(old.failed(&attempter(&old)).await.unwrap(), Counted::Counted { closed: false });
-        }
-        assert_eq!(new.failed(&attempter(&new)).await.unwrap(), Counted::Counted { closed: true });
-        assert!(new.is_closed("Alice").await.unwrap());
-        let newest = attempts(ring(format!("{}\n{}\n{}", key(3), key(2), key(1))));
-        assert!(newest.is_closed("alice").await.unwrap());
-        newest.forget("alice").await.unwrap();
-        assert!(!newest.is_closed("alice").await.unwrap() && !new.is_closed("alice").await.unwrap());
-    }
-}
+mod tests;

@@ -4,9 +4,11 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod local;
 mod mongo;
 mod mongo_batch;
 mod mongo_import;
+mod or_local;
 mod redis;
 mod sqlite;
 mod typed;
@@ -23,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use crate::store::{Mongo, Redis, Sqlite, StoreError, StoreUrl};
 
 pub use mongo::MongoExpiring;
+pub use or_local::OrLocal;
 pub use redis::RedisExpiring;
 pub use sqlite::SqliteExpiring;
 pub use typed::{Expiring, Held};
