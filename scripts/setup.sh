@@ -41,12 +41,13 @@ need_build_tools() {
     fail "Rust $wanted or newer is needed, this is $found: run 'rustup update stable'"
 }
 
-# What tests start: a browser, curl, strace, Python, kill.
+# What tests start: a browser, a Redis of their own, curl, strace, Python, kill.
 need_test_programs() {
   local missing=()
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
   [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.?tf' -print -quit 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
+  command -v redis-server >/dev/null || missing+=(redis-server)
   command -v curl >/dev/null || missing+=(curl)
   command -v strace >/dev/null || missing+=(strace)
   command -v python3 >/dev/null || missing+=(python3)

@@ -9,6 +9,7 @@ mod client_authentication;
 mod client_credentials;
 mod common;
 mod descriptions;
+mod faults;
 mod introspection;
 mod killed;
 mod libraries;

@@ -120,7 +120,7 @@ impl Server {
         let url = format!("http://{address}");
         let issuer = issuer.unwrap_or(&url);
         let stored = Stored::fresh(folder.path());
-        let stores = stored.settings(folder.path());
+        let stores = stored.settings(folder.path(), settings.contains("ephemeral ="));
         // Most tests ask what a failure tells, not how long it takes.
         let floor = if settings.contains("passwords") { "" } else { "passwords = { failure_floor = 0 }" };
         let config = format!(

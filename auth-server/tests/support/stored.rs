@@ -30,16 +30,15 @@ impl Stored {
         }
     }
 
-    /// The settings that lead to it.
-    pub fn settings(&self, folder: &Path) -> String {
+    /// The settings that lead to it; without the ephemeral store where the test has one of its own.
+    pub fn settings(&self, folder: &Path, own_ephemeral: bool) -> String {
         match self {
             Stored::File(path) => format!("store = 'sqlite:{}'", path.display()),
-            Stored::Cluster { relayed, .. } => format!(
-                "store = '{}'\nephemeral = '{}'\nmaster_key_file = '{}/auth.key'",
-                relayed.cluster.store.expose(),
-                relayed.cluster.ephemeral.expose(),
-                folder.display()
-            ),
+            Stored::Cluster { relayed, .. } => {
+                let (store, ephemeral) = (relayed.cluster.store.expose(), relayed.cluster.ephemeral.expose());
+                let ephemeral = if own_ephemeral { String::new() } else { format!("ephemeral = '{ephemeral}'") };
+                format!("store = '{store}'\n{ephemeral}\nmaster_key_file = '{}/auth.key'", folder.display())
+            }
         }
     }
 

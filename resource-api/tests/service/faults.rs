@@ -1,12 +1,12 @@
-//! A store that goes away and comes back.
+//! A store that goes away or is slow, and comes back.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shared::store::StoreUrl;
-use shared::store::servers::{Relayed, chosen};
+use shared::store::servers::{Load, Relayed, chosen, resident};
 
-use crate::support::Api;
+use crate::support::{Answer, Api};
 use crate::tokens::people;
 
 /// Decisions 17, X-027: while MongoDB is gone everything is 503 in time, and within five seconds of its return all is as before.
@@ -37,4 +37,38 @@ async fn documents_are_back_within_five_seconds_of_mongodbs_return() {
     }
     api.get("/readyz").await.is(200);
     api.post("/people", json!({ "name": "z" })).await.is(201);
+}
+
+/// Decisions 17: a MongoDB that takes two seconds to answer each call is waited for, but a call is limited to five seconds; nothing piles
+/// up, and within two seconds of its recovery everything is as fast as before.
+#[actix_rt::test]
+async fn a_slow_mongodb_is_waited_for_within_limits() {
+    let Some(cluster) = chosen() else { return };
+    let relayed = Relayed::before(&cluster);
+    let api = Api::start(people(), |config| {
+        config.auth.mode = resource_api::config::AuthMode::None;
+        config.store = StoreUrl::Mongo(relayed.cluster.store.clone());
+    })
+    .await;
+    let path = format!("/people/{}", api.post("/people", json!({ "name": "x" })).await.is(201).id());
+    let status = |answer: Answer| {
+        assert!(answer.status != 503 || answer.header("retry-after") == "1", "{}", answer.text);
+        answer.status
+    };
+    let ask = async |caller: usize| match caller % 4 {
+        0 => status(api.get(&path).await),
+        1 => status(api.get("/people?max_results=5").await),
+        2 => status(api.post("/people", json!({ "name": "y" })).await),
+        _ => status(api.post("/people", json!([{ "name": "y" }, { "name": "z" }])).await),
+    };
+    let warm = Load::of(64, Duration::from_secs(1), &ask).await;
+    assert!(warm.is_good());
+    let memory = resident();
+    relayed.mongodb.delay(Duration::from_secs(2));
+    let slow = Load::of(64, Duration::from_secs(6), &ask).await;
+    assert_eq!(slow.good() + slow.unavailable(), slow.answers());
+    assert!(slow.longest() < Duration::from_secs(11), "at most two calls one after the other: {:?}", slow.longest());
+    assert!(resident() < memory + 100, "{memory} MiB grew to {}", resident());
+    relayed.mongodb.restore();
+    warm.is_back(Duration::from_secs(2), &ask).await;
 }
