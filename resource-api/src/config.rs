@@ -46,7 +46,7 @@ pub struct Config {
     /// Seconds (D-035).
     pub introspect_cache_negative: f64,
     pub auth: AuthConfig,
-    /// How the auth-server is reached.
+    /// How the auth-server and webhooks are reached.
     pub http: HttpClientConfig,
     pub limits: Limits,
     pub hooks: HooksConfig,

@@ -64,6 +64,9 @@ pub async fn start_with(config: Config, domain: Domain, listener: TcpListener) -
         log::warn!("{warning}");
     }
     let app = web::Data::new(App::open(&config, domain, listener.local_addr()?).await?);
+    if let Some(warning) = app.hooks.as_ref().and_then(hooks::Hooks::warning) {
+        log::warn!("{warning}");
+    }
     let documents = app.documents.clone();
     let ready: Ready = Arc::new(move || {
         let documents = documents.clone();

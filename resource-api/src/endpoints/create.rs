@@ -15,7 +15,6 @@ use super::idempotency::{self, Answer, Attempt};
 use super::insertion::{Insertion, Stored};
 use super::payload::{self, PayloadError};
 use super::reply::Reply;
-use super::rules::Settled;
 use crate::app::App;
 use crate::domain::Event;
 use crate::error::ApiError;
@@ -107,22 +106,21 @@ async fn create_once(
     let mut given: Vec<bool> =
         values.iter().map(|value| forced.contains_key("_id") || value.get("_id").is_some()).collect();
     let insertion = Insertion { app, resource, caller: &context.caller, forced, by_put: id.is_some(), trusting };
-    let checked = insertion.check(values).await?;
+    let mut checked = insertion.check(values).await?;
     if checked.iter().any(Result::is_err) {
         let refused = ApiError::NotInserted(checked.into_iter().map(Result::err).collect());
         return if trusting { Ok(Err(refused)) } else { Err(refused) };
     }
-    let mut settled: Vec<Settled> = checked.into_iter().flatten().collect();
     if let Some(listeners) = context.listeners(Event::Insert) {
         // POST-08: between validation and ETag.
-        let documents = settled.iter_mut().map(|settled| std::mem::take(&mut settled.document)).collect();
+        let documents = checked.iter_mut().flatten().map(|settled| std::mem::take(&mut settled.document)).collect();
         let documents = listeners.insert(documents, &app.domain.settings.names).await?;
         given = documents.iter().map(|document| document.contains_key("_id")).collect();
-        settled.iter_mut().zip(documents).for_each(|(settled, document)| settled.document = document);
+        checked.iter_mut().flatten().zip(documents).for_each(|(settled, document)| settled.document = document);
     }
-    let mut stored = Vec::with_capacity(settled.len());
-    let mut vacancies = Vec::with_capacity(settled.len());
-    for settled in settled {
+    let mut stored = Vec::with_capacity(checked.len());
+    let mut vacancies = Vec::with_capacity(checked.len());
+    for settled in checked.into_iter().flatten() {
         stored.push(Arc::new(RawDocumentBuf::try_from(&insertion.seal(settled.document))?));
         vacancies.push(settled.vacancies);
     }

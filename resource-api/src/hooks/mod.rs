@@ -44,6 +44,8 @@ pub enum HookError {
 pub struct Hooks {
     calls: Arc<Calls>,
     outbox: Outbox,
+    /// Whether some of them are not signed.
+    unsigned: bool,
 }
 
 impl Hooks {
@@ -55,13 +57,16 @@ impl Hooks {
         if webhooks.is_empty() {
             return Ok(None);
         }
-        if config.hooks.secret.is_none() && webhooks.iter().any(|webhook| webhook.secret.is_none()) {
-            log::warn!("hooks: calls are not signed, so receivers can't tell who sends them: set hooks.secret");
-        }
+        let unsigned = config.hooks.secret.is_none() && webhooks.iter().any(|webhook| webhook.secret.is_none());
         let calls = Arc::new(Calls::new(config, metrics)?);
         let outbox =
             Outbox::new(&calls, webhooks.iter().map(|webhook| webhook.origin()), config.hooks.waiting, metrics);
-        Ok(Some(Self { calls, outbox }))
+        Ok(Some(Self { calls, outbox, unsigned }))
+    }
+
+    /// Told by a service that starts.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.unsigned.then_some("hooks: calls are not signed, so receivers can't tell who sends them: set hooks.secret")
     }
 
     /// What the receiver answers; `None`: nothing.
