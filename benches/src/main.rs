@@ -12,8 +12,10 @@
 
 mod bare;
 mod cities;
+mod cluster;
 mod connection;
 mod crowd;
+mod driver;
 mod inserts;
 mod load;
 mod process;
@@ -33,6 +35,7 @@ use clap::{Parser, ValueEnum as _};
 
 use bare::Canned;
 use cities::Cities;
+use cluster::Cluster;
 use connection::Connection;
 use load::{Throughput, closed_loop, open_loop};
 use process::Server;
@@ -62,6 +65,9 @@ enum Part {
     Bare(bare::Options),
     /// Watch the auth-server's store over hundreds of lifetimes of its tokens (eight minutes)
     Soak(soak::Options),
+    /// Make a fixed plan's calls of the drivers: what a service on MongoDB and Redis is compared with.
+    #[command(hide = true)]
+    Driver(driver::Options),
     /// Make the writes of machine tokens without a server.
     #[command(hide = true)]
     Writer(writer::Options),
@@ -96,6 +102,9 @@ struct Options {
     /// Leave the collection of a million documents empty.
     #[arg(long)]
     no_million: bool,
+    /// With the services' data in MongoDB and Redis, beside handlers that make the same calls of the drivers.
+    #[arg(long)]
+    cluster: bool,
     /// Leave the three-in-one process out.
     #[arg(long)]
     no_whole: bool,
@@ -105,6 +114,7 @@ fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let result = match command_line.part {
         Some(Part::Bare(options)) => actix_rt::System::new().block_on(bare::serve(options)),
+        Some(Part::Driver(options)) => actix_rt::System::new().block_on(driver::serve(options)),
         Some(Part::Soak(options)) => actix_rt::System::new().block_on(soak::soak(options)),
         Some(Part::Writer(options)) => actix_rt::System::new().block_on(writer::write(options)),
         Some(Part::Inserts(options)) => actix_rt::System::new().block_on(inserts::write(options)),
@@ -120,10 +130,20 @@ fn main() -> ExitCode {
 }
 
 async fn measure(options: Options) -> Result<(), Fault> {
-    let rows = if options.row.is_empty() { Row::value_variants() } else { &options.row };
-    let transports = if options.transport.is_empty() { Transport::value_variants() } else { &options.transport };
+    let rows: &[Row] = match (options.row.is_empty(), options.cluster) {
+        (true, false) => Row::value_variants(),
+        (true, true) => &Row::ON_CLUSTER,
+        (false, _) => &options.row,
+    };
+    let transports = match (options.transport.is_empty(), options.cluster) {
+        (true, false) => Transport::value_variants(),
+        // What TLS costs does not depend on the store.
+        (true, true) => &[Transport::Plain],
+        (false, _) => &options.transport,
+    };
     let folder = tempfile::tempdir()?;
-    let stage = Stage::new(folder.path())?;
+    let cluster = options.cluster.then(Cluster::named).transpose()?;
+    let stage = Stage::new(folder.path(), cluster)?;
     let mut table = Table::new(options.rounds, options.seconds);
     eprintln!("filling the collections");
     let cities = options.cities.as_deref().map_or_else(|| Ok(Cities::made()), Cities::read)?;
@@ -140,7 +160,7 @@ async fn measure(options: Options) -> Result<(), Fault> {
             eprintln!("{} over {transport:?}", row.title());
             table.add(measure_row(*row, *transport, &stage, &running, folder.path(), &options).await?);
         }
-        if *transport == Transport::Plain && !options.only_rows {
+        if *transport == Transport::Plain && !options.only_rows && !options.cluster {
             let time = Duration::from_secs_f64(options.seconds.max(10.0));
             eprintln!("introspection while a crowd signs in");
             table.crowd(&crowd::measure(&running, &introspection_request(&running.token), time).await?);
@@ -148,6 +168,10 @@ async fn measure(options: Options) -> Result<(), Fault> {
             table.writer(&against_the_writer(&stage, &running, &options).await?);
         }
         running.stop()?;
+    }
+    if let Some(cluster) = stage.cluster() {
+        cluster.leave().await?;
+        return table.publish();
     }
     if !options.only_rows {
         eprintln!("writes per commit under a slow sync");
@@ -182,7 +206,7 @@ async fn measure_row(
     folder: &Path,
     options: &Options,
 ) -> Result<Line, Fault> {
-    let prepared = row.prepare(running).await?;
+    let prepared = row.prepare(running, options.cluster).await?;
     let time = Duration::from_secs_f64(options.seconds);
     let (head, body) = prepared.request.once(&mut Connection::open(&prepared.target).await?).await?;
     let mut turns: Vec<(Throughput, Throughput)> = Vec::new();
@@ -199,12 +223,20 @@ async fn measure_row(
                 turns.push((target, inserts::measure(stage, round, options.seconds)?));
             }
         }
+        Beside::Driver => {
+            let cluster = stage.cluster().ok_or("there is no cluster")?;
+            let plan = cluster.plan(row, &prepared.target, &prepared.request).await?;
+            std::fs::write(folder.join("plan.json"), serde_json::to_vec(&plan)?)?;
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg("driver").arg("--plan").arg(folder.join("plan.json"));
+            turns = beside_server(&prepared, command, options).await?;
+        }
         Beside::Bare => {
             turns = beside_bare(&prepared, &head, &body, transport, stage, folder, options).await?;
         }
     }
     let latency = open_loop(&prepared.target, &prepared.request, prepared.rate, time).await?;
-    Ok(Line::new(row, transport, body.len(), &turns, latency))
+    Ok(Line::new(row, options.cluster, transport, body.len(), &turns, latency))
 }
 
 async fn beside_bare(
@@ -225,6 +257,15 @@ async fn beside_bare(
         command.arg("--reads-body");
     }
     stage.bare_arguments(transport, &mut command);
+    beside_server(prepared, command, options).await
+}
+
+/// In turns with another server, which prints its address.
+async fn beside_server(
+    prepared: &Prepared,
+    mut command: Command,
+    options: &Options,
+) -> Result<Vec<(Throughput, Throughput)>, Fault> {
     let (bare_server, address) = Server::announcing(&mut command)?;
     let bare_target = connection::Target { address, tls: prepared.target.tls.clone() };
 

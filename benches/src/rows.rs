@@ -56,6 +56,8 @@ pub enum Beside {
     Request(Request),
     /// Callers of the store.
     Writer,
+    /// A handler that makes the same calls of the drivers.
+    Driver,
 }
 
 /// A row ready to run.
@@ -70,6 +72,9 @@ pub struct Prepared {
 }
 
 impl Row {
+    /// Those that are measured on MongoDB and Redis.
+    pub const ON_CLUSTER: [Row; 4] = [Row::Item, Row::ListOfFew, Row::Post, Row::Introspection];
+
     pub fn title(self) -> &'static str {
         match self {
             Row::Item => "GET item",
@@ -91,8 +96,9 @@ impl Row {
     }
 
     /// What stands in the table's column.
-    pub fn beside(self) -> &'static str {
+    pub fn beside(self, on_cluster: bool) -> &'static str {
         match self {
+            _ if on_cluster => "driver",
             Row::ItemOfMillion | Row::ListOfMillion | Row::FirstPageOfMillion | Row::EmbeddedOfMillion => "10,000",
             Row::Cursor => "first page",
             Row::PostBesideWriter => "writer",
@@ -105,7 +111,8 @@ impl Row {
         (self == Row::Bulk).then_some(BULK)
     }
 
-    pub async fn prepare(self, running: &Running) -> Result<Prepared, Fault> {
+    /// `on_cluster`: beside the drivers' calls, among the documents that are there.
+    pub async fn prepare(self, running: &Running, on_cluster: bool) -> Result<Prepared, Fault> {
         let bearer = running.bearer();
         let get = |path: &str| Request::new("GET", path, &[("authorization", &bearer)], "", 200);
         let filter = format!("where=%7B%22country%22%3A%22{COUNTRY}%22%7D&max_results=25");
@@ -117,6 +124,10 @@ impl Row {
         };
         let ask = Asking { running, list: &list };
         let (request, beside, rate) = match self {
+            Row::Item if on_cluster => (get(&ask.item("cities").await?), Beside::Driver, 1000),
+            Row::ListOfFew if on_cluster => (ask.checked("cities").await?, Beside::Driver, 200),
+            Row::Post if on_cluster => (post(ARRIVAL), Beside::Driver, 200),
+            Row::Introspection if on_cluster => (introspection_request(&running.token), Beside::Driver, 1000),
             Row::Item => (get(&ask.item("places").await?), Beside::Bare, 5000),
             Row::ItemOfMillion => {
                 let few = get(&ask.item("cities").await?);

@@ -31,7 +31,7 @@ pub struct Options {
 #[allow(clippy::print_stdout, reason = "the result")]
 pub async fn soak(options: Options) -> Result<(), Fault> {
     let folder = tempfile::tempdir()?;
-    let stage = Stage::new(folder.path())?;
+    let stage = Stage::new(folder.path(), None)?;
     let (config, auth) = stage.short_lived_auth(LIFETIME)?;
     let mut command = Command::new(binary("auth-server")?);
     let mut server = Server::start(command.args(["serve", "--config"]).arg(config), &stage.log("auth-server"))?;

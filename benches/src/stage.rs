@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::Fault;
 use crate::bare::WORKERS;
 use crate::cities::Cities;
+use crate::cluster::Cluster;
 use crate::connection::{Connection, Target, trusting};
 use crate::load::{CONNECTIONS, Request};
 use crate::process::{Server, binary, free_address, run};
@@ -36,6 +37,8 @@ pub struct Stage {
     folder: PathBuf,
     /// Of `evergate certs`.
     certificates: PathBuf,
+    /// `None`: each service has a file.
+    cluster: Option<Cluster>,
 }
 
 /// Both services, running.
@@ -50,16 +53,20 @@ pub struct Running {
 
 impl Stage {
     /// Makes configurations, certificates and clients in `folder`.
-    pub fn new(folder: &Path) -> Result<Self, Fault> {
+    pub fn new(folder: &Path, cluster: Option<Cluster>) -> Result<Self, Fault> {
         let certificates = folder.join("certs");
         run(Command::new(binary("evergate")?).arg("certs").current_dir(folder).env("EVERGATE__CERTS", &certificates))?;
         std::fs::write(folder.join("domain.json"), serde_json::to_vec_pretty(&domain())?)?;
-        let stage = Self { folder: folder.to_owned(), certificates };
+        let stage = Self { folder: folder.to_owned(), certificates, cluster };
         let scopes = run(Command::new(binary("resource-api")?).arg("scopes").arg(folder.join("domain.json")))?;
         let declaration = stage.write("declaration.toml", &(scopes + &clients()))?;
         let config = stage.write_auth_config(Transport::Plain, free_address()?)?;
         run(Command::new(binary("auth-server")?).arg("apply").arg(declaration).arg("--config").arg(config))?;
         Ok(stage)
+    }
+
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
     }
 
     /// Starts both services and gets a token.
@@ -107,10 +114,10 @@ impl Stage {
 
     fn write_auth_config(&self, transport: Transport, listen: SocketAddr) -> Result<PathBuf, Fault> {
         let text = format!(
-            "issuer = {:?}\ndefault_resource = {RESOURCE:?}\nstore = \"sqlite:{}\"\ndev = true\n{}trusted_proxies = [\"127.0.0.1\"]\n\
+            "issuer = {:?}\ndefault_resource = {RESOURCE:?}\n{}dev = true\n{}trusted_proxies = [\"127.0.0.1\"]\n\
              [lifetimes]\naccess = 86400\n",
             origin(transport, listen),
-            self.auth_file().display(),
+            self.auth_stores(),
             self.server_section(transport, listen),
         );
         self.write("auth.toml", &text)
@@ -144,13 +151,28 @@ impl Stage {
         self.folder.join(format!("{name}.log"))
     }
 
+    fn auth_stores(&self) -> String {
+        match &self.cluster {
+            None => format!("store = \"sqlite:{}\"\n", self.auth_file().display()),
+            Some(cluster) => format!(
+                "store = {:?}\nephemeral = {:?}\nmaster_key_file = {:?}\n",
+                cluster.store("auth"),
+                cluster.ephemeral(),
+                self.file("auth.key").display().to_string()
+            ),
+        }
+    }
+
     fn write_api_config(&self, transport: Transport, listen: SocketAddr, auth: SocketAddr) -> Result<PathBuf, Fault> {
         let (id, secret) = API_CLIENT;
         let text = format!(
-            "domain = {:?}\nstore = \"sqlite:{}\"\nresource = {RESOURCE:?}\nissuer = {:?}\nclient_id = {id:?}\nclient_secret = {secret:?}\n\
+            "domain = {:?}\nstore = {:?}\nresource = {RESOURCE:?}\nissuer = {:?}\nclient_id = {id:?}\nclient_secret = {secret:?}\n\
              {}\n[http]\nca = {:?}\n",
             self.folder.join("domain.json").display().to_string(),
-            self.folder.join("api.db").display(),
+            self.cluster.as_ref().map_or_else(
+                || format!("sqlite:{}", self.folder.join("api.db").display()),
+                |cluster| cluster.store("api")
+            ),
             origin(transport, auth),
             self.server_section(transport, listen),
             self.certificates.join("ca.pem").display().to_string(),
@@ -177,6 +199,9 @@ impl Stage {
         };
         import("countries", &|out| cities.write_countries(out))?;
         import("cities", &|out| cities.write_few(out))?;
+        if self.cluster.is_some() {
+            return Ok(());
+        }
         import("places", &|out| cities.write_all(out))?;
         if no_million { Ok(()) } else { import("million", &|out| cities.write_million(out)) }
     }

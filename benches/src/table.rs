@@ -13,6 +13,7 @@ use crate::whole::Whole;
 
 pub struct Line {
     row: Row,
+    on_cluster: bool,
     transport: Transport,
     bytes: usize,
     target: Throughput,
@@ -25,6 +26,7 @@ pub struct Line {
 impl Line {
     pub fn new(
         row: Row,
+        on_cluster: bool,
         transport: Transport,
         bytes: usize,
         turns: &[(Throughput, Throughput)],
@@ -43,7 +45,16 @@ impl Line {
                 own_cpu: median(|t| t.own_cpu),
             }
         };
-        Self { row, transport, bytes, target: middle(|turn| turn.0), bare: middle(|turn| turn.1), ratio, latency }
+        Self {
+            row,
+            on_cluster,
+            transport,
+            bytes,
+            target: middle(|turn| turn.0),
+            bare: middle(|turn| turn.1),
+            ratio,
+            latency,
+        }
     }
 }
 
@@ -72,7 +83,7 @@ impl Table {
     }
 
     pub fn add(&mut self, line: Line) {
-        let Line { row, transport, bytes, target, bare, ratio: [lowest, median, highest], latency } = line;
+        let Line { row, on_cluster, transport, bytes, target, bare, ratio: [lowest, median, highest], latency } = line;
         let over = match transport {
             Transport::Plain => "http",
             Transport::Tls => "TLS",
@@ -85,7 +96,7 @@ impl Table {
                 Some(documents) => format!("{:.1} ({:.0} documents)", target.rate, target.rate * documents as f64),
                 None => format!("{:.0}", target.rate),
             },
-            row.beside(),
+            row.beside(on_cluster),
             bare.rate,
             target.server_cpu,
             bare.server_cpu,
