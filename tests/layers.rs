@@ -37,6 +37,7 @@ const HTTP: &[&str] = &[
     "auth-server/src/sign_in/mod.rs",
     "auth-server/src/token/",
     "benches/src/bare.rs",
+    "benches/src/driver.rs",
     "oauth-client/src/app.rs",
     "oauth-client/src/error.rs",
     "oauth-client/src/forms.rs",
@@ -78,13 +79,15 @@ const DRIVERS: &[(&str, &[&str])] = &[
         &[
             "auth-server/src/directory/mongo/",
             "auth-server/src/import/mongo.rs",
+            "benches/src/cluster.rs",
+            "benches/src/driver.rs",
             "resource-api/src/store/mongo/",
             "shared/src/expiring/mongo",
             "shared/src/store/mongo.rs",
         ],
     ),
     // Their modules bear the driver's name.
-    ("redis", &["shared/src/expiring/", "shared/src/store/"]),
+    ("redis", &["benches/src/cluster.rs", "benches/src/driver.rs", "shared/src/expiring/", "shared/src/store/"]),
 ];
 
 /// A source file: its path from the root and its code without comment lines.
