@@ -27,6 +27,9 @@ pub const NAME: &str = "resource_api";
 /// Bytes of documents that one search brings; with more it ends with [`StoreError::Deadline`].
 pub const MOST_BYTES: usize = 24 << 20;
 
+/// Bytes of documents after which a piece of a scan ends.
+pub const SCAN_BYTES: usize = 4 << 20;
+
 /// Opens the backend that `url` names. A query that takes longer than `time_limit`, or that keeps too much in memory, ends
 /// with [`StoreError::Deadline`].
 pub async fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
@@ -85,7 +88,8 @@ pub trait DocumentStore: Send + Sync {
     /// before it where an index gives the order.
     async fn find(&self, source: &str, find: &Find) -> Result<Found, StoreError>;
 
-    /// The next `limit` documents of a source by their ids, whatever the types of these, behind the one with the id `after`.
+    /// The next documents of a source by their ids, whatever the types of these, behind the one with the id `after`: at most
+    /// `limit`, and no more once they have [`SCAN_BYTES`]; none only at the end.
     async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError>;
 
     /// The names of all sources, in order; some may be without documents.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Blame, FIRST_BATCH, Holder, MigrationError, Record, Watch, next_limit};
+use super::{BATCH, Blame, Holder, MigrationError, Record, Watch};
 use crate::clock;
 
 /// A kind that is the same on both sides.
@@ -24,7 +24,6 @@ struct Side<'s> {
     blame: Blame<'s>,
     waiting: VecDeque<Record>,
     after: Option<Vec<u8>>,
-    limit: usize,
     records: u64,
     digest: Sha256,
 }
@@ -32,16 +31,15 @@ struct Side<'s> {
 impl<'s> Side<'s> {
     fn new(holder: &'s dyn Holder, kind: &'s str, blame: Blame<'s>) -> Self {
         let (waiting, digest) = (VecDeque::new(), Sha256::new());
-        Self { holder, kind, blame, waiting, after: None, limit: FIRST_BATCH, records: 0, digest }
+        Self { holder, kind, blame, waiting, after: None, records: 0, digest }
     }
 
     async fn fill(&mut self) -> Result<(), MigrationError> {
         if self.waiting.is_empty() {
-            let read = self.holder.read(self.kind, self.after.as_deref(), self.limit).await;
+            let read = self.holder.read(self.kind, self.after.as_deref(), BATCH).await;
             let read = read.map_err(self.blame)?;
             if let Some(last) = read.last() {
                 self.after = Some(last.place.clone());
-                self.limit = next_limit(read.len(), read.iter().map(|record| record.body.len()).sum());
             }
             self.waiting = read.into();
         }

@@ -17,12 +17,8 @@ use crate::store::{StoreError, StoreUrl};
 pub use compare::Compared;
 pub use expiring::{ExpiringHolder, mark as mark_among_entries};
 
-/// A batch has as many bytes as this, or one record. Two of them are in memory at a time.
-const BATCH_BYTES: usize = 4 << 20;
-/// The first batch of a kind, whose records may be of any size.
-const FIRST_BATCH: usize = 16;
-/// However small they are.
-const LARGEST_BATCH: usize = 1000;
+/// Records read and written at a time, where they are small.
+const BATCH: usize = 1000;
 
 /// Something that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +38,8 @@ pub trait Holder: Send + Sync {
     async fn kinds(&self) -> Result<Vec<String>, StoreError>;
     /// How many records there are, where that is easily told.
     async fn count(&self, kind: &str) -> Result<Option<u64>, StoreError>;
-    /// The next `limit` records behind a place, in an order that all stores share.
+    /// The next records behind a place, in an order that all stores share: at most `limit`, fewer where they are large, and none
+    /// only at the end.
     async fn read(&self, kind: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// Writes records and the mark: in one commit, or so that doing it again changes nothing.
     async fn write(&self, kind: &str, records: Vec<Record>, mark: &Mark) -> Result<(), StoreError>;
@@ -227,12 +224,10 @@ async fn copy(
     watch.begin(kind, Work::Copy, source.count(kind).await.map_err(ours)?);
     let unreadable = |error: base64::DecodeError| theirs(StoreError::Corrupt(format!("the mark of a move: {error}")));
     let mut after = mark.after.as_ref().map(|text| STANDARD.decode(text)).transpose().map_err(unreadable)?;
-    let mut limit = FIRST_BATCH;
     loop {
-        let records = source.read(kind, after.as_deref(), limit).await.map_err(ours)?;
+        let records = source.read(kind, after.as_deref(), BATCH).await.map_err(ours)?;
         let Some(last) = records.last() else { break };
         let number = records.len();
-        limit = next_limit(number, records.iter().map(|record| record.body.len()).sum());
         after = Some(last.place.clone());
         mark.after = after.as_ref().map(|place| STANDARD.encode(place));
         target.write(kind, records, mark).await.map_err(theirs)?;
@@ -240,24 +235,4 @@ async fn copy(
     }
     watch.end();
     Ok(())
-}
-
-/// How many records of the size of these fill a batch.
-fn next_limit(records: usize, bytes: usize) -> usize {
-    let size = (bytes / records.max(1)).max(1);
-    (BATCH_BYTES / size).clamp(1, LARGEST_BATCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_bounded_by_its_bytes() {
-        for (records, bytes, next) in
-            [(16, 16 << 10, 1000), (16, 16 << 20, 4), (1, 16 << 20, 1), (16, 0, 1000), (1000, 8 << 20, 500)]
-        {
-            assert_eq!(next_limit(records, bytes), next, "{records} of {bytes}");
-        }
-    }
 }

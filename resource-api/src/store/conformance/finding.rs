@@ -8,6 +8,7 @@ use shared::store::StoreError;
 
 use super::*;
 use crate::query::{Test, place, total_order};
+use crate::store::SCAN_BYTES;
 
 pub(in crate::store) async fn a_source_nobody_wrote_to_is_empty(store: &Store) {
     assert_eq!(get(store, 1).await, None);
@@ -344,4 +345,24 @@ pub(in crate::store) async fn sources_are_told_by_their_names(store: &Store) {
     prepare(store, vec![index("a")]).await;
     let named = store.sources().await.unwrap();
     assert!(named.is_sorted() && named.iter().any(|name| name == "things"), "{named:?}");
+}
+
+pub(in crate::store) async fn a_piece_of_a_scan_is_bounded_by_its_bytes(store: &Store) {
+    let text = "x".repeat(900 << 10);
+    for n in 0..12 {
+        stored(store, [doc! { "_id": n, "text": &text }]).await;
+    }
+    let (mut found, mut pieces) = (Vec::new(), 0);
+    loop {
+        let piece = store.scan("things", found.last(), 100).await.unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        let bytes: usize = piece.iter().map(|document| document.as_bytes().len()).sum();
+        assert!(bytes < SCAN_BYTES + (1 << 20), "{bytes}");
+        pieces += 1;
+        found.extend(piece.iter().map(|document| Bson::from(document.get_i32("_id").unwrap())));
+    }
+    assert_eq!(found, (0..12).map(Bson::from).collect::<Vec<_>>());
+    assert_eq!(pieces, 3);
 }

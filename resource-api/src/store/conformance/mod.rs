@@ -26,6 +26,7 @@ macro_rules! document_store_conformance {
                 a_document_comes_back_with_every_type_as_it_was,
                 an_id_that_is_taken_is_a_conflict,
                 sources_are_told_by_their_names,
+                a_piece_of_a_scan_is_bounded_by_its_bytes,
                 ids_of_any_type_are_kept_apart_and_numbers_equal_across_types,
                 a_replacement_needs_the_etag_and_filter_it_was_read_with,
                 setting_fields_keeps_the_others_and_their_order,

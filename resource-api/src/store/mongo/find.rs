@@ -8,7 +8,7 @@ use shared::store::StoreError;
 use super::MongoDocuments;
 use super::beyond::beyond;
 use crate::query::{Direction, Find, Sort, compare, place, total_order};
-use crate::store::{Found, MOST_BYTES};
+use crate::store::{Found, MOST_BYTES, SCAN_BYTES};
 
 /// Longer pages come in several parts.
 const PART: u32 = 1000;
@@ -58,6 +58,31 @@ impl MongoDocuments {
             items = self.mongo.limited(self.read(source, find, filter, &order, None, most)).await?;
             items.retain(|item| is_behind(&order, item, after));
             items.truncate(find.limit.map_or(usize::MAX, |limit| limit as usize));
+        }
+        Ok(items)
+    }
+
+    /// The next documents by their ids, a few megabytes at most.
+    pub(super) async fn piece(
+        &self,
+        source: &str,
+        after: Option<&Bson>,
+        limit: usize,
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let order = total_order(&vec![("_id".to_owned(), Direction::Ascending)]);
+        let after = after.map(std::slice::from_ref);
+        let behind = after.and_then(|after| beyond(&order, after)).unwrap_or_default();
+        let part = u32::try_from(limit).unwrap_or(PART).clamp(1, PART);
+        let collection = self.collection(source);
+        let find = collection.find(behind).sort(sort(&order)).batch_size(part);
+        let mut cursor = find.max_time(self.time_limit).await?;
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        while items.len() < limit && bytes < SCAN_BYTES && cursor.advance().await? {
+            let item = cursor.current().to_owned();
+            if after.is_none_or(|after| is_behind(&order, &item, after)) {
+                bytes += item.as_bytes().len();
+                items.push(item);
+            }
         }
         Ok(items)
     }

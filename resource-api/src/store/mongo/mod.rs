@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 use self::doubled::Doubled;
 use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, Write, insert_each, waiting};
 use crate::domain::Domain;
-use crate::query::{Direction, Filter, Find};
+use crate::query::{Filter, Find};
 
 /// Documents of one source whose ids are looked up before they are inserted each by itself.
 const LOOKED_UP: usize = 1000;
@@ -87,13 +87,7 @@ impl DocumentStore for MongoDocuments {
     }
 
     async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError> {
-        let find = Find {
-            sort: vec![("_id".to_owned(), Direction::Ascending)],
-            after: after.map(|id| vec![id.clone()]),
-            limit: Some(limit as u64),
-            ..Find::default()
-        };
-        self.page(source, &find, usize::MAX).await
+        self.mongo.limited(self.piece(source, after, limit)).await
     }
 
     async fn sources(&self) -> Result<Vec<String>, StoreError> {

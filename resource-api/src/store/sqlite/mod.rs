@@ -38,7 +38,7 @@ use self::find::Allowance;
 use self::halt::Halt;
 use self::insert_each::New;
 use self::write::{Prepared, Undone};
-use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, Write};
+use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, SCAN_BYTES, Write};
 use crate::domain::{Domain, Index};
 use crate::query::{Filter, Find};
 
@@ -168,9 +168,13 @@ impl DocumentStore for SqliteDocuments {
             .read(SCAN_TIME, move |connection| {
                 let mut statement = connection.prepare_cached(&source.sql.body_after_id)?;
                 let mut found = statement.query((after, i64::try_from(limit).unwrap_or(i64::MAX)))?;
-                let mut bodies = Vec::new();
-                while let Some(row) = found.next()? {
-                    bodies.push(find::document(find::blob(row, 0)?)?.to_owned());
+                let (mut bodies, mut bytes) = (Vec::new(), 0);
+                while bytes < SCAN_BYTES
+                    && let Some(row) = found.next()?
+                {
+                    let body = find::document(find::blob(row, 0)?)?;
+                    bytes += body.as_bytes().len();
+                    bodies.push(body.to_owned());
                 }
                 Ok(bodies)
             })
