@@ -1,5 +1,5 @@
-//! Everything the auth-server keeps, for a move to another store: the directory's tables, then what expires. Counters of
-//! attempts are not taken: they begin anew.
+//! Everything the auth-server keeps, for a move to another store: the directory's tables, then what expires, also the failures that
+//! close accounts. Counts of calls in a window are not taken: they begin anew.
 
 use std::str::FromStr as _;
 
