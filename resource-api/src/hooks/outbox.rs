@@ -55,12 +55,13 @@ impl Outbox {
         most: usize,
         metrics: &Metrics,
     ) -> Self {
+        let help = "Events that were not told: too many were waiting for their receiver, or it did not take them";
+        let dropped = metrics.counter("evergate_hooks_dropped_total", help, &[]);
         let mut lanes = HashMap::new();
         for receiver in receivers {
-            lanes.entry(receiver.to_owned()).or_insert_with(|| Lane::start(calls.clone()));
+            lanes.entry(receiver.to_owned()).or_insert_with(|| Lane::start(calls.clone(), dropped.clone()));
         }
-        let help = "Events that were not told because too many were waiting for their receiver, or because it did not take them";
-        Self { lanes, most, dropped: metrics.counter("evergate_hooks_dropped_total", help, &[]) }
+        Self { lanes, most, dropped }
     }
 
     /// Puts a message behind those of its receiver; when there are too many, it is dropped.
@@ -117,34 +118,38 @@ impl Outbox {
 }
 
 impl Lane {
-    fn start(calls: Arc<Calls>) -> Self {
+    fn start(calls: Arc<Calls>, dropped: Counter) -> Self {
         let (sender, deliveries) = unbounded_channel();
         let load = Arc::new(Load::default());
-        let worker = actix_rt::spawn(work(calls, deliveries, load.clone()));
+        let worker = actix_rt::spawn(work(calls, deliveries, load.clone(), dropped));
         Self { sender: Mutex::new(Some(sender)), load, worker: Mutex::new(Some(worker)) }
     }
 }
 
-async fn work(calls: Arc<Calls>, mut deliveries: UnboundedReceiver<Delivery>, load: Arc<Load>) {
+async fn work(calls: Arc<Calls>, mut deliveries: UnboundedReceiver<Delivery>, load: Arc<Load>, dropped: Counter) {
     while let Some(delivery) = deliveries.recv().await {
-        deliver(&calls, &delivery).await;
+        if let Err(reason) = deliver(&calls, &delivery).await {
+            dropped.increment(1);
+            let (event, origin) = (delivery.message.event.name(), delivery.webhook.origin());
+            log::warn!("the hook {event} of {origin} was not told: {reason}");
+        }
         load.messages.fetch_sub(1, Ordering::Relaxed);
         load.bytes.fetch_sub(delivery.message.body.len(), Ordering::Relaxed);
     }
 }
 
-async fn deliver(calls: &Calls, Delivery { webhook, message }: &Delivery) {
+/// The error says why it is given up.
+async fn deliver(calls: &Calls, Delivery { webhook, message }: &Delivery) -> Result<(), String> {
     let mut pauses = PAUSES.iter();
-    let reason = loop {
+    loop {
         let (reason, again) = match calls.call(webhook, message).await {
-            Ok(reply) if (200..=299).contains(&reply.status) => return,
+            Ok(reply) if (200..=299).contains(&reply.status) => return Ok(()),
             Ok(reply) => (format!("it answers {}", reply.status), matches!(reply.status, 408 | 429 | 500..)),
             Err(reason) => (reason, true),
         };
         match pauses.next().filter(|_| again) {
             Some(pause) => actix_rt::time::sleep(*pause).await,
-            None => break reason,
+            None => return Err(reason),
         }
-    };
-    log::warn!("the hook {} of {} was not told: {reason}", message.event.name(), webhook.origin());
+    }
 }

@@ -1,5 +1,6 @@
 //! What is told when it is done: nobody waits for it, and it is told in order. How a receiver knows the sender.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -107,15 +108,19 @@ async fn what_a_receiver_does_not_take_is_sent_again() {
 async fn a_full_queue_drops_what_comes_last() {
     let receiver = Receiver::start();
     let hooks = json!({ "on_inserted": receiver.at("/in") });
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let api = Api::start(domain(json!({ "HOOKS": hooks })), |config| {
         config.auth.mode = AuthMode::None;
         config.hooks.waiting = 2;
+        config.metrics.listen = Some(metrics);
     })
     .await;
     let open = held(&receiver, "/in");
     for name in ["a", "b", "c", "d"] {
         person(&api, name).await;
     }
+    let counted = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(counted.contains("evergate_hooks_dropped_total 2\n"), "{counted}");
     (0..4).for_each(|_| open.send(()).unwrap());
     api.stop().await;
     let told: Vec<Value> = receiver.calls().iter().map(|call| call.json()["documents"][0]["name"].clone()).collect();
