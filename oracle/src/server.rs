@@ -213,6 +213,8 @@ impl ResourceApi {
             Some(auth) => {
                 config.issuer = Some(auth.issuer());
                 config.introspection_endpoint = Some(auth.introspection_endpoint());
+                // This auth-server never ends a token.
+                config.revocation_feed.follow = false;
                 config.resource = Some(AUDIENCE.to_owned());
                 config.client_id = Some("resource-api".to_owned());
                 config.client_secret = Some(Secret::new("secret"));

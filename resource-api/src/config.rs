@@ -17,8 +17,9 @@ use url::{Host, Url};
 
 pub use hooks::HooksConfig;
 
-/// Without a feed of revocations, an answer about a token is trusted this long at most, in seconds.
-const LONGEST_TRUST: f64 = 5.0;
+/// An answer about a token is trusted this long at most, in seconds: while a feed tells what is revoked, and without one.
+const LONGEST_TRUST: f64 = 30.0;
+const LONGEST_BLIND_TRUST: f64 = 5.0;
 
 /// `config.toml`, or `RESOURCE_API__…` variables.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Config {
     /// The domain file: `.toml`, `.json`, `.yaml` or `.yml`. The variable EVE_SETTINGS wins over it (CFG-01).
     pub domain: PathBuf,
     pub store: StoreUrl,
+    /// Where all instances count how often somebody calls (RATE-01); default: each counts alone.
+    pub ephemeral: Option<StoreUrl>,
     /// Where clients reach this service; links in headers and metadata begin with it. Default: the listener's address.
     pub public_url: Option<String>,
     /// The identifier tokens must be meant for (D-010). Default: `public_url`.
@@ -41,10 +44,11 @@ pub struct Config {
     pub client_secret: Option<Secret>,
     /// Default: what the issuer's metadata say.
     pub introspection_endpoint: Option<String>,
-    /// Seconds; 0: every request asks (D-034).
-    pub introspect_cache_positive: f64,
+    /// Seconds; 0: every request asks (D-034). Default: the most, which is 30, and 5 without a feed of revocations.
+    pub introspect_cache_positive: Option<f64>,
     /// Seconds (D-035).
     pub introspect_cache_negative: f64,
+    pub revocation_feed: RevocationFeed,
     pub auth: AuthConfig,
     /// How the auth-server and webhooks are reached.
     pub http: HttpClientConfig,
@@ -53,6 +57,18 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// What is logged, in env_logger's syntax.
     pub log: String,
+}
+
+/// How this service hears of revoked tokens (D-039, decisions 7).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RevocationFeed {
+    /// Off: a revoked token is good until `introspect_cache_positive` is over.
+    pub follow: bool,
+    /// Where auth-servers tell it; default: what the issuer's metadata say. One that is heard is enough.
+    pub streams: Vec<String>,
+    /// The Redis that the auth-servers have as `ephemeral`: what they publish there is followed too.
+    pub redis: Option<StoreUrl>,
 }
 
 /// Who may call (decisions 5).
@@ -91,6 +107,7 @@ impl Default for Config {
             server: ServerConfig { listen: SocketAddr::from(([127, 0, 0, 1], 5002)), ..ServerConfig::default() },
             domain: PathBuf::from("domain.toml"),
             store: StoreUrl::Sqlite(PathBuf::from("data/api.db")),
+            ephemeral: None,
             public_url: None,
             resource: None,
             name: "resource-api".to_owned(),
@@ -98,8 +115,9 @@ impl Default for Config {
             client_id: None,
             client_secret: None,
             introspection_endpoint: None,
-            introspect_cache_positive: LONGEST_TRUST,
-            introspect_cache_negative: LONGEST_TRUST,
+            introspect_cache_positive: None,
+            introspect_cache_negative: 5.0,
+            revocation_feed: RevocationFeed::default(),
             auth: AuthConfig::default(),
             http: HttpClientConfig::default(),
             limits: Limits::default(),
@@ -107,6 +125,29 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             log: "info".to_owned(),
         }
+    }
+}
+
+impl Default for RevocationFeed {
+    fn default() -> Self {
+        Self { follow: true, streams: Vec::new(), redis: None }
+    }
+}
+
+impl RevocationFeed {
+    fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<String> = self
+            .streams
+            .iter()
+            .filter_map(|url| address("revocation_feed.streams", url, Rest::PathAndQuery).err())
+            .collect();
+        if self.redis.as_ref().is_some_and(|url| !matches!(url, StoreUrl::Redis(_))) {
+            faults.push("revocation_feed.redis: must be redis:// or rediss://".to_owned());
+        }
+        if !self.follow && (self.redis.is_some() || !self.streams.is_empty()) {
+            faults.push("revocation_feed.follow: is off, yet it is said what to follow".to_owned());
+        }
+        faults
     }
 }
 
@@ -129,6 +170,15 @@ impl Limits {
 }
 
 impl Config {
+    /// In seconds.
+    pub fn introspect_cache_positive(&self) -> f64 {
+        self.introspect_cache_positive.unwrap_or(self.longest_trust())
+    }
+
+    fn longest_trust(&self) -> f64 {
+        if self.revocation_feed.follow { LONGEST_TRUST } else { LONGEST_BLIND_TRUST }
+    }
+
     /// Where clients reach a service that listens on `address`, without a slash at the end.
     pub fn public_url_at(&self, address: SocketAddr) -> String {
         match &self.public_url {
@@ -156,6 +206,9 @@ impl Settings for Config {
         {
             faults.push("resource: must be an absolute URI without a fragment (RFC 8707, 2)".to_owned());
         }
+        if self.ephemeral.as_ref().is_some_and(|url| url.sqlite_path().is_some()) {
+            faults.push("ephemeral: redis:// or mongodb://, for instances to share; one alone needs none".to_owned());
+        }
         match self.auth.mode {
             AuthMode::Introspection => self.introspection_faults(&mut faults),
             AuthMode::None if !self.server.listen.ip().is_loopback() && !self.auth.i_know_this_is_open => {
@@ -166,14 +219,15 @@ impl Settings for Config {
             }
             AuthMode::None => {}
         }
-        for (key, seconds) in [
-            ("introspect_cache_positive", self.introspect_cache_positive),
-            ("introspect_cache_negative", self.introspect_cache_negative),
-        ] {
-            if !(0.0..=LONGEST_TRUST).contains(&seconds) {
-                faults.push(format!("{key}: from 0 to {LONGEST_TRUST} seconds"));
-            }
+        let longest = self.longest_trust();
+        if !(0.0..=longest).contains(&self.introspect_cache_positive()) {
+            let why = if self.revocation_feed.follow { "" } else { ", as revocation_feed.follow is off" };
+            faults.push(format!("introspect_cache_positive: from 0 to {longest} seconds{why}"));
         }
+        if !(0.0..=5.0).contains(&self.introspect_cache_negative) {
+            faults.push("introspect_cache_negative: from 0 to 5 seconds".to_owned());
+        }
+        faults.extend(self.revocation_feed.faults());
         if !(0.001..=3600.0).contains(&self.limits.query_time) {
             faults.push("limits.query_time: from 0.001 to 3600 seconds".to_owned());
         }
@@ -258,11 +312,14 @@ mod tests {
     #[test]
     fn every_fault_names_its_key() {
         let told = faults(
-            "introspect_cache_positive = 60\nissuer = \"http://auth.example\"\nresource = \"people\"\n[limits]\nquery_time = 0",
+            "ephemeral = 'sqlite:a'\nintrospect_cache_positive = 10\nrevocation_feed = { follow = false, redis = 'sqlite:a' }\nissuer = \"http://auth.example\"\nresource = \"people\"\n[limits]\nquery_time = 0",
         );
         for key in [
             "server.tls",
-            "introspect_cache_positive",
+            "ephemeral",
+            "introspect_cache_positive: from 0 to 5",
+            "revocation_feed.redis",
+            "revocation_feed.follow",
             "issuer",
             "client_id",
             "client_secret",
@@ -296,7 +353,8 @@ mod tests {
         assert_eq!(shipped.hooks.timeout, plain.hooks.timeout);
         assert_eq!(shipped.hooks.answer, plain.hooks.answer);
         assert_eq!(shipped.hooks.waiting, plain.hooks.waiting);
-        assert_eq!(shipped.introspect_cache_positive, plain.introspect_cache_positive);
+        assert_eq!(shipped.introspect_cache_positive(), plain.introspect_cache_positive());
+        assert_eq!(shipped.revocation_feed.follow, plain.revocation_feed.follow);
         assert_eq!(shipped.introspect_cache_negative, plain.introspect_cache_negative);
         assert_eq!(shipped.domain, plain.domain);
         assert_eq!(shipped.store.to_string(), plain.store.to_string());

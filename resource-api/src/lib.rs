@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use shared::serve::{Ready, ServeError, Server, Service};
+use shared::store::StoreError;
 use url::Url;
 
 pub use app::{App, AppError};
@@ -43,6 +44,8 @@ pub enum StartError {
     Domain(#[from] DomainError),
     #[error(transparent)]
     App(#[from] AppError),
+    #[error("revocation_feed: {0}")]
+    Feed(#[from] StoreError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("the listener has no address: {0}")]
@@ -72,12 +75,15 @@ pub async fn start_with(config: Config, domain: Domain, listener: TcpListener) -
         let documents = documents.clone();
         Box::pin(async move { documents.ping().await.map_err(|error| error.to_string()) })
     });
+    let following = app.gate.introspector().map(|introspector| introspector.follow(&config.revocation_feed));
     let hsts = Url::parse(&app.public_url).is_ok_and(|url| url.scheme() == "https" && !config::is_loopback(&url));
     let service = Service { name: "resource-api", ready, hsts, metrics: app.metrics.clone() };
     let serving = app.clone();
     let routes = move |services: &mut web::ServiceConfig| routes(services, &serving);
     let server = shared::serve::serve(listener, &config.server, service, routes)?;
+    let following = following.transpose()?;
     Ok(server.finally(async move {
+        drop(following);
         if let Some(hooks) = &app.hooks {
             hooks.drain().await;
         }

@@ -44,13 +44,13 @@ async fn answers_are_remembered() {
 /// D-034, D-036: a positive answer lives as long as configured; with 0 the next request asks again.
 #[actix_rt::test]
 async fn a_revoked_token_is_refused_when_the_answer_is_old() {
-    let api = Api::start(people(), |config| config.introspect_cache_positive = 0.0).await;
+    let api = Api::start(people(), |config| config.introspect_cache_positive = Some(0.0)).await;
     api.auth.token("alice", "people:read", json!({}));
     list(&api, "alice").await.is(200);
     api.auth.revoke("alice");
     list(&api, "alice").await.refused(401);
 
-    let api = Api::start(people(), |config| config.introspect_cache_positive = 1.0).await;
+    let api = Api::start(people(), |config| config.introspect_cache_positive = Some(1.0)).await;
     api.auth.token("alice", "people:read", json!({}));
     list(&api, "alice").await.is(200);
     api.auth.revoke("alice");

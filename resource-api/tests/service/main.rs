@@ -1,6 +1,7 @@
 //! The real server over real sockets, with an auth-server that says what it is told to.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod auth_server;
 mod claims;
 mod conditions;
 mod domain_rules;
@@ -22,6 +23,7 @@ mod payloads;
 mod permissions;
 mod races;
 mod reads;
+mod revocation_feed;
 mod robustness;
 mod stored;
 mod support;

@@ -1,17 +1,13 @@
 //! A small language for the tests: a real server on a free port, an auth-server on a real socket that says what it is
 //! told to, and requests that read like sentences.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use resource_api::Config;
+use resource_api::config::RevocationFeed;
 use resource_api::domain::{Format, parse};
 use serde_json::{Value, json};
 use shared::Secret;
@@ -19,153 +15,9 @@ use shared::serve::{Server, ServerConfig, Tls};
 use shared::store::StoreUrl;
 use tempfile::TempDir;
 
+pub use crate::auth_server::{AuthServer, Mood, Telling};
+
 pub const RESOURCE: &str = "https://api.test";
-
-/// How the stub answers.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Mood {
-    Fine,
-    /// Accepts, waits, then answers.
-    Slow(Duration),
-    Status(u16),
-    Garbage,
-    /// Accepts and hangs up.
-    HangUp,
-}
-
-/// An auth-server that knows only introspection and its metadata.
-#[derive(Clone)]
-pub struct AuthServer {
-    pub url: String,
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    tokens: Mutex<HashMap<String, Value>>,
-    mood: Mutex<Mood>,
-    asked: AtomicUsize,
-    discovered: AtomicUsize,
-    credentials: Mutex<Vec<String>>,
-    bodies: Mutex<Vec<String>>,
-}
-
-impl AuthServer {
-    pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let inner = Arc::new(Inner {
-            tokens: Mutex::default(),
-            mood: Mutex::new(Mood::Fine),
-            asked: AtomicUsize::new(0),
-            discovered: AtomicUsize::new(0),
-            credentials: Mutex::default(),
-            bodies: Mutex::default(),
-        });
-        let server = Self { url, inner };
-        let serving = server.clone();
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let serving = serving.clone();
-                std::thread::spawn(move || serving.answer(connection));
-            }
-        });
-        server
-    }
-
-    /// A live token of a user with these scopes; `more` replaces members of the answer.
-    pub fn token(&self, name: &str, scopes: &str, more: Value) -> &Self {
-        let mut answer = json!({
-            "active": true, "scope": scopes, "client_id": "shop", "username": name, "sub": format!("u_{name}"),
-            "aud": [RESOURCE], "iss": self.url, "exp": 4_000_000_000_i64, "iat": 1, "jti": "j", "token_type": "Bearer",
-        });
-        answer.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-        self.inner.tokens.lock().unwrap().insert(name.to_owned(), answer);
-        self
-    }
-
-    pub fn revoke(&self, name: &str) {
-        self.inner.tokens.lock().unwrap().remove(name);
-    }
-
-    pub fn mood(&self, mood: Mood) {
-        *self.inner.mood.lock().unwrap() = mood;
-    }
-
-    /// How often introspection was asked.
-    pub fn asked(&self) -> usize {
-        self.inner.asked.load(Ordering::SeqCst)
-    }
-
-    pub fn discovered(&self) -> usize {
-        self.inner.discovered.load(Ordering::SeqCst)
-    }
-
-    /// The Authorization headers and bodies that came.
-    pub fn questions(&self) -> Vec<(String, String)> {
-        let credentials = self.inner.credentials.lock().unwrap().clone();
-        credentials.into_iter().zip(self.inner.bodies.lock().unwrap().clone()).collect()
-    }
-
-    fn answer(&self, connection: TcpStream) {
-        let mut reader = BufReader::new(connection.try_clone().unwrap());
-        let mut connection = connection;
-        loop {
-            let mut request = String::new();
-            if reader.read_line(&mut request).unwrap_or(0) == 0 {
-                return;
-            }
-            let (mut length, mut authorization) = (0, String::new());
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                let lower = line.to_ascii_lowercase();
-                if let Some(value) = lower.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if lower.starts_with("authorization:") {
-                    authorization = line["authorization:".len()..].trim().to_owned();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let body = String::from_utf8(body).unwrap();
-            let (status, answer) = if request.starts_with("GET /.well-known/oauth-authorization-server ") {
-                self.inner.discovered.fetch_add(1, Ordering::SeqCst);
-                (200, json!({ "issuer": self.url, "introspection_endpoint": format!("{}/ask", self.url) }).to_string())
-            } else {
-                self.inner.asked.fetch_add(1, Ordering::SeqCst);
-                self.inner.credentials.lock().unwrap().push(authorization);
-                self.inner.bodies.lock().unwrap().push(body.clone());
-                let mood = self.inner.mood.lock().unwrap().clone();
-                let fine = || {
-                    let token = body.split('&').find_map(|pair| pair.strip_prefix("token=")).unwrap_or_default();
-                    let known = self.inner.tokens.lock().unwrap().get(token).cloned();
-                    (200, known.unwrap_or_else(|| json!({ "active": false })).to_string())
-                };
-                match mood {
-                    Mood::HangUp => return,
-                    Mood::Slow(time) => {
-                        std::thread::sleep(time);
-                        fine()
-                    }
-                    Mood::Status(status) => (status, "{}".to_owned()),
-                    Mood::Garbage => (200, "<html>".to_owned()),
-                    Mood::Fine => fine(),
-                }
-            };
-            let head = format!(
-                "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                answer.len()
-            );
-            if connection.write_all(format!("{head}{answer}").as_bytes()).is_err() {
-                return;
-            }
-        }
-    }
-}
 
 /// A running resource-api.
 pub struct Api {
@@ -205,6 +57,8 @@ impl Api {
             issuer: Some(auth.url.clone()),
             client_id: Some("api".to_owned()),
             client_secret: Some(Secret::new("s cret")),
+            // What is no test's subject is not waited for.
+            revocation_feed: RevocationFeed { follow: false, ..RevocationFeed::default() },
             ..Config::default()
         };
         set(&mut config);

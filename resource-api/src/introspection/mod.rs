@@ -1,4 +1,9 @@
-//! Asking the auth-server about tokens (RFC 7662, D-030 to D-038): cached by the token's digest, one flight per token.
+//! Asking the auth-server about tokens (RFC 7662, D-030 to D-039): cached by the token's digest, one flight per token,
+//! until the feed of revocations ends what is known.
+
+mod feed;
+mod follow;
+mod server;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,18 +11,21 @@ use std::time::{Duration, Instant};
 
 use bson::Bson;
 use moka::Expiry;
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::http_client::{HttpClient, HttpClientError};
+use shared::clock;
+use shared::http_client::HttpClientError;
 use shared::metrics::{Counter, Counters, Histogram, Metrics};
 use shared::oauth::{Audience, Introspection, Scopes};
-use shared::{Secret, clock, form};
-use tokio::sync::OnceCell;
-use url::Url;
+use shared::store::StoreError;
 
-use crate::config::{Config, Rest, address};
+use crate::config::{Config, RevocationFeed};
 use crate::domain::{Claims, Domain, usable_claims};
+use feed::{Feed, Standing};
+use server::{AuthServer, accepted, send};
+
+pub use follow::Following;
+pub use server::reason;
 
 /// Answers kept at most; the least used go first.
 const LARGEST_CACHE: u64 = 100_000;
@@ -28,7 +36,7 @@ const LARGEST_NEGATIVE_CACHE: u64 = 10_000;
 type TokenKey = [u8; 32];
 
 /// What the auth-server says of a live token. Whether it suffices is decided at each request (D-038).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ActiveToken {
     pub scopes: Scopes,
     pub subject: String,
@@ -41,6 +49,7 @@ pub struct ActiveToken {
     pub owner: Option<Bson>,
     /// Those that the domain's filters ask for (contract 2.4).
     pub claims: Claims,
+    standing: Standing,
 }
 
 /// Why there is no [`ActiveToken`].
@@ -79,11 +88,8 @@ pub enum IntrospectorError {
 /// Asks, remembers, and forgets in time. Cheap to share between workers.
 #[derive(Debug)]
 pub struct Introspector {
-    client: HttpClient,
-    issuer: String,
-    endpoint: OnceCell<Url>,
-    client_id: String,
-    client_secret: Secret,
+    server: Arc<AuthServer>,
+    feed: Arc<Feed>,
     /// The claim that names an owner; `None`: the subject.
     owner_claim: Option<String>,
     /// Claims that the domain's filters ask for.
@@ -149,24 +155,13 @@ impl Expiry<TokenKey, Arc<ActiveToken>> for UntilExpiry {
     }
 }
 
-/// The part of RFC 8414's metadata that is needed here.
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    introspection_endpoint: Option<String>,
-}
-
 impl Introspector {
     pub fn new(config: &Config, domain: &Domain, metrics: &Metrics) -> Result<Self, IntrospectorError> {
         let filters = domain.resources.values().flat_map(|resource| resource.datasource.filter.claims());
-        let endpoint = config.introspection_endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok());
-        let longest = Duration::from_secs_f64(config.introspect_cache_positive);
+        let longest = Duration::from_secs_f64(config.introspect_cache_positive());
         Ok(Self {
-            client: HttpClient::new(&config.http)?,
-            issuer: config.issuer.clone().ok_or(IntrospectorError::Missing("issuer"))?,
-            endpoint: OnceCell::new_with(endpoint),
-            client_id: config.client_id.clone().ok_or(IntrospectorError::Missing("client_id"))?,
-            client_secret: config.client_secret.clone().ok_or(IntrospectorError::Missing("client_secret"))?,
+            server: Arc::new(AuthServer::new(config)?),
+            feed: if config.revocation_feed.follow { Feed::new(metrics) } else { Feed::none() },
             owner_claim: domain.settings.auth_value_claim.clone(),
             claims: filters.cloned().collect(),
             active: moka::future::Cache::builder()
@@ -183,14 +178,19 @@ impl Introspector {
 
     /// Who the auth-server issues tokens as.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        self.server.issuer()
+    }
+
+    /// Listens to what ends, as configured; until then nothing is remembered.
+    pub fn follow(&self, config: &RevocationFeed) -> Result<Following, StoreError> {
+        follow::start(&self.server, &self.feed, config)
     }
 
     /// What stands behind `token`. Concurrent callers with one unknown token share one question (D-037).
     pub async fn introspect(&self, token: &str) -> Result<Arc<ActiveToken>, IntrospectionError> {
         let key: TokenKey = Sha256::digest(token.as_bytes()).into();
         let known = match self.active.get(&key).await {
-            Some(known) => {
+            Some(known) if self.feed.trusts(&known.standing) => {
                 self.counts.hits.increment(1);
                 known
             }
@@ -198,47 +198,58 @@ impl Introspector {
                 self.counts.hits.increment(1);
                 return Err(IntrospectionError::Inactive);
             }
-            None => {
+            remembered => {
                 self.counts.misses.increment(1);
-                let ask = async {
-                    let start = Instant::now();
-                    let answer = self.ask(token).await;
-                    self.counts.note(&answer, start.elapsed());
-                    if matches!(answer, Err(IntrospectionError::Inactive)) {
-                        self.inactive.insert(key, ());
-                    }
-                    answer.map(Arc::new)
-                };
-                self.active.try_get_with(key, ask).await.map_err(|error| IntrospectionError::clone(&error))?
+                self.learn(key, token, remembered.is_some()).await?
             }
         };
         // D-034: the cache's clock is not the token's.
         if known.expires <= clock::now() { Err(IntrospectionError::Inactive) } else { Ok(known) }
     }
 
-    async fn ask(&self, token: &str) -> Result<ActiveToken, IntrospectionError> {
-        let endpoint = self.endpoint.get_or_try_init(|| self.discover()).await?;
-        // RFC 6749 2.3.1: both parts are form-encoded before they go into Basic.
-        let request = || {
-            self.client
-                .post(endpoint.clone())
-                .basic_auth(form::encode(&self.client_id), Some(form::encode(self.client_secret.expose())))
-                .header("accept", "application/json")
-                .form(&[("token", token), ("token_type_hint", "access_token")])
-        };
-        let response = send(request).await?;
-        match response.status().as_u16() {
-            200 => {}
-            status @ (401 | 403) => return Err(Fault::Refused(status).into()),
-            status => return Err(Fault::Status(status).into()),
+    /// Asks, or waits for the answer to another's question. `outdated`: what is remembered is not to be used.
+    async fn learn(
+        &self,
+        key: TokenKey,
+        token: &str,
+        mut outdated: bool,
+    ) -> Result<Arc<ActiveToken>, IntrospectionError> {
+        loop {
+            if outdated {
+                self.active.invalidate(&key).await;
+            }
+            let ask = async {
+                let start = Instant::now();
+                let answer = self.ask(token).await;
+                self.counts.note(&answer, start.elapsed());
+                if matches!(answer, Err(IntrospectionError::Inactive)) {
+                    self.inactive.insert(key, ());
+                }
+                answer.map(Arc::new)
+            };
+            let known = self.active.try_get_with(key, ask).await;
+            let known = known.map_err(|error| IntrospectionError::clone(&error))?;
+            // D-036: it may have been revoked after the auth-server looked, and before its answer came.
+            outdated = self.feed.ended_since(&known.standing);
+            if !outdated {
+                return Ok(known);
+            }
         }
-        let unreadable = |error: reqwest::Error| Fault::Unreadable(error.without_url().to_string());
-        let answer: Value = response.json().await.map_err(unreadable)?;
-        self.read(answer)
     }
 
-    /// D-033: only `true` is active.
-    fn read(&self, answer: Value) -> Result<ActiveToken, IntrospectionError> {
+    async fn ask(&self, token: &str) -> Result<ActiveToken, IntrospectionError> {
+        let stamp = self.feed.stamp();
+        let endpoint = self.server.introspection_endpoint().await?;
+        let form = [("token", token), ("token_type_hint", "access_token")];
+        let request = || self.server.post(endpoint.clone(), &form).header("accept", "application/json");
+        let response = accepted(send(request).await?)?;
+        let unreadable = |error: reqwest::Error| Fault::Unreadable(error.without_url().to_string());
+        let answer: Value = response.json().await.map_err(unreadable)?;
+        self.read(answer, stamp)
+    }
+
+    /// D-033: only `true` is active. `stamp`: the feed's before the question.
+    fn read(&self, answer: Value, stamp: u64) -> Result<ActiveToken, IntrospectionError> {
         let Value::Object(claims) = &answer else {
             return Err(Fault::Unreadable("not an object".to_owned()).into());
         };
@@ -249,7 +260,7 @@ impl Introspector {
         let claims = usable_claims(&answer, &self.claims);
         let token: Introspection =
             serde_json::from_value(answer).map_err(|error| Fault::Unreadable(error.to_string()))?;
-        if token.iss != self.issuer {
+        if token.iss != self.issuer() {
             log::warn!("a token of another issuer was presented");
             return Err(IntrospectionError::Inactive);
         }
@@ -261,7 +272,9 @@ impl Introspector {
             Some(_) if machine => Some(Bson::String(token.client_id.clone())),
             Some(value) => value.and_then(|value| Bson::try_from(value).ok()),
         };
+        let family = token.family.and_then(|family| family.parse().ok());
         Ok(ActiveToken {
+            standing: Standing::new(stamp, family, &token.sub, &token.client_id),
             scopes: token.scope,
             subject: token.sub,
             client_id: token.client_id,
@@ -272,59 +285,13 @@ impl Introspector {
             claims,
         })
     }
-
-    /// The endpoint that the issuer's metadata name (RFC 8414 3).
-    async fn discover(&self) -> Result<Url, Fault> {
-        let fault = |reason: String| Fault::Metadata { issuer: self.issuer.clone(), reason };
-        let url = metadata_url(&self.issuer).ok_or_else(|| fault("have no address".to_owned()))?;
-        let response = send(|| self.client.get(url.clone()).header("accept", "application/json")).await?;
-        if response.status().as_u16() != 200 {
-            return Err(fault(format!("are answered with {}", response.status().as_u16())));
-        }
-        let metadata: Metadata =
-            response.json().await.map_err(|error| fault(format!("can't be read: {}", error.without_url())))?;
-        if metadata.issuer != self.issuer {
-            return Err(fault("name another issuer".to_owned()));
-        }
-        let endpoint =
-            metadata.introspection_endpoint.ok_or_else(|| fault("name no introspection_endpoint".to_owned()))?;
-        address("introspection_endpoint", &endpoint, Rest::PathAndQuery).map_err(|told| fault(format!("say {told}")))
-    }
-}
-
-/// D-030: one retry, and only when no connection came to be.
-async fn send(request: impl Fn() -> reqwest::RequestBuilder) -> Result<reqwest::Response, Fault> {
-    let sent = match request().send().await {
-        Err(error) if error.is_connect() => request().send().await,
-        sent => sent,
-    };
-    sent.map_err(|error| Fault::Unreachable(reason(&error)))
-}
-
-/// The whole chain of causes: the outermost says little. Without the URL, which may hold more than an address.
-pub(crate) fn reason(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "time is up".to_owned() } else { "no answer".to_owned() };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// The well-known part goes between host and path.
-fn metadata_url(issuer: &str) -> Option<Url> {
-    let mut url = Url::parse(issuer).ok()?;
-    let path = format!("/.well-known/oauth-authorization-server{}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    Some(url)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use serde_json::json;
+    use shared::Secret;
 
     use super::*;
 
@@ -354,30 +321,22 @@ mod tests {
         for value in [json!("true"), json!(1), json!(null), json!(false)] {
             let mut answer = answer();
             answer["active"] = value.clone();
-            assert!(matches!(asked.read(answer), Err(IntrospectionError::Inactive)), "{value}");
+            assert!(matches!(asked.read(answer, 1), Err(IntrospectionError::Inactive)), "{value}");
         }
-        assert!(matches!(asked.read(json!({})), Err(IntrospectionError::Inactive)));
-        assert!(matches!(asked.read(json!([])), Err(IntrospectionError::Fault(Fault::Unreadable(_)))));
-        assert!(matches!(asked.read(json!({"active": true})), Err(IntrospectionError::Fault(Fault::Unreadable(_)))));
+        assert!(matches!(asked.read(json!({}), 1), Err(IntrospectionError::Inactive)));
+        assert!(matches!(asked.read(json!([]), 1), Err(IntrospectionError::Fault(Fault::Unreadable(_)))));
+        assert!(matches!(asked.read(json!({"active": true}), 1), Err(IntrospectionError::Fault(Fault::Unreadable(_)))));
     }
 
     /// Decisions 5 and 17: the subject, the claim the domain names, or a machine's client id.
     #[actix_rt::test]
     async fn the_owner_is_the_subject_the_claim_or_the_machine() {
-        let owner = |claim, answer| introspector(claim).read(answer).unwrap().owner;
+        let owner = |claim, answer| introspector(claim).read(answer, 1).unwrap().owner;
         assert_eq!(owner(None, answer()), Some(Bson::from("u_1")));
         assert_eq!(owner(Some("department"), answer()), Some(Bson::from("sales")));
         assert_eq!(owner(Some("team"), answer()), None);
         let mut machine = answer();
         machine["sub"] = json!("shop");
         assert_eq!(owner(Some("team"), machine), Some(Bson::from("shop")));
-    }
-
-    /// C-040: the well-known part stands before the issuer's path.
-    #[test]
-    fn the_metadata_lie_between_host_and_path() {
-        let url = |issuer| metadata_url(issuer).unwrap().to_string();
-        assert_eq!(url("https://a.test"), "https://a.test/.well-known/oauth-authorization-server");
-        assert_eq!(url("https://a.test/one"), "https://a.test/.well-known/oauth-authorization-server/one");
     }
 }
