@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use shared::expiring::{self, ExpiringStore};
 use shared::http_client::HttpClientError;
 use shared::metrics::Metrics;
 use shared::store::StoreError;
@@ -25,6 +26,9 @@ use crate::representation::layout::{Layout, lay_out};
 use crate::representation::shape::Shape;
 use crate::routes::Router;
 use crate::store::{self, DocumentStore};
+
+/// The database, and the prefix of keys, where the URL of `ephemeral` names none.
+const NAME: &str = "resource_api";
 
 /// One API over one store.
 pub struct App {
@@ -91,6 +95,8 @@ pub enum AppError {
     Store(#[from] StoreError),
     #[error("hooks: {0}")]
     Hooks(#[from] HttpClientError),
+    #[error("ephemeral: {0}")]
+    Counters(StoreError),
     #[error("introspection: {0}")]
     Introspection(#[from] IntrospectorError),
 }
@@ -105,13 +111,21 @@ impl App {
         let metrics = Metrics::new(&config.metrics);
         documents.measure(&metrics);
         documents.prepare(&domain).await?;
-        Self::new(config, domain, documents, metrics, address)
+        let counters = match &config.ephemeral {
+            // Nobody is counted, so nobody waits for it.
+            Some(url) if !domain.settings.rate_limits.is_empty() => {
+                Some(expiring::open(url, NAME).await.map_err(AppError::Counters)?)
+            }
+            _ => None,
+        };
+        Self::new(config, domain, documents, counters, metrics, address)
     }
 
     fn new(
         config: &Config,
         domain: Domain,
         documents: Arc<dyn DocumentStore>,
+        counters: Option<Arc<dyn ExpiringStore>>,
         metrics: Metrics,
         address: SocketAddr,
     ) -> Result<Self, AppError> {
@@ -146,7 +160,7 @@ impl App {
             challenge,
             public_url,
             limits: config.limits.clone(),
-            rate_limits: RateLimits::new(&domain.settings.rate_limits),
+            rate_limits: RateLimits::new(&domain.settings.rate_limits, counters),
             in_flight: InFlight::default(),
             hooks: Hooks::new(config, &domain, &metrics)?,
             metadata,

@@ -1,8 +1,10 @@
 //! How often one may call (RATE-01 to RATE-04).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use resource_api::config::AuthMode;
 use serde_json::{Value, json};
+use shared::store::{StoreUrl, servers};
 
 use crate::support::{Answer, Api, Ask, with};
 use crate::tokens::people;
@@ -90,4 +92,68 @@ async fn a_count_starts_anew_when_its_time_is_up() {
         assert!(begun.elapsed() < Duration::from_secs(20), "refused calls must not prolong it");
     }
     assert!(refused > 0);
+}
+
+/// RATE-01 to RATE-03 over instances: one count for all of them, in Redis as in MongoDB.
+#[actix_rt::test]
+async fn instances_count_together() {
+    for url in [servers::redis().map(StoreUrl::Redis), servers::mongodb().map(StoreUrl::Mongo)].into_iter().flatten() {
+        let start = async || {
+            Api::start(limited(json!({ "RATE_LIMIT_GET": [5, 60] })), |config| {
+                config.auth.mode = AuthMode::None;
+                config.ephemeral = Some(url.clone());
+            })
+            .await
+        };
+        let apis = [start().await, start().await];
+        for call in 0..5_usize {
+            let answer = apis[call % 2].get("/people").await.is(200);
+            assert_eq!(left(&answer).0, (4 - call).to_string());
+            let reset: i64 = answer.header("x-ratelimit-reset").parse().unwrap();
+            let now = shared::clock::now();
+            assert!((now + 50..=now + 60).contains(&reset), "{reset} {now}");
+        }
+        for api in &apis {
+            let refused = api.get("/people").await;
+            assert!((1..=60).contains(&refused.header("retry-after").parse::<i64>().unwrap()));
+            refused.refused(429);
+        }
+    }
+}
+
+/// Decisions 19: while Redis is gone or slow each instance counts alone, and together again when it is back.
+#[actix_rt::test]
+async fn an_instance_counts_alone_while_redis_is_gone() {
+    let (Some(store), Some(ephemeral)) = (servers::mongodb(), servers::redis()) else { return };
+    let relayed = servers::Relayed::before(&servers::Cluster { store, ephemeral });
+    let start = async || {
+        Api::start(limited(json!({ "RATE_LIMIT_GET": [50, 600] })), |config| {
+            config.auth.mode = AuthMode::None;
+            config.ephemeral = Some(StoreUrl::Redis(relayed.cluster.ephemeral.clone()));
+        })
+        .await
+    };
+    let apis = [start().await, start().await];
+    let remaining = async |api: &Api| left(&api.get("/people").await.is(200)).0;
+    assert_eq!(remaining(&apis[0]).await, "49");
+    assert_eq!(remaining(&apis[1]).await, "48");
+    relayed.redis.cut();
+    for expected in ["49", "48", "47"] {
+        let start = Instant::now();
+        assert_eq!(remaining(&apis[0]).await, expected);
+        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    }
+    assert_eq!(remaining(&apis[1]).await, "49");
+    relayed.redis.restore();
+    let end = Instant::now() + Duration::from_secs(10);
+    while remaining(&apis[0]).await != "47" {
+        assert!(Instant::now() < end, "the shared count is not used again");
+        actix_rt::time::sleep(Duration::from_millis(300)).await;
+    }
+    relayed.redis.delay(Duration::from_secs(2));
+    for _ in 0..3 {
+        let start = Instant::now();
+        apis[1].get("/people").await.is(200);
+        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    }
 }
