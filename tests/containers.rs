@@ -59,6 +59,8 @@ impl World {
             ("EVERGATE__AUTH__SETTINGS__STORE", database("auth")),
             ("EVERGATE__AUTH__SETTINGS__EPHEMERAL", cluster.ephemeral.expose().to_owned()),
             ("EVERGATE__API__SETTINGS__STORE", database("api")),
+            ("EVERGATE__API__SETTINGS__EPHEMERAL", cluster.ephemeral.expose().to_owned()),
+            ("EVERGATE__API__SETTINGS__REVOCATION_FEED__REDIS", cluster.ephemeral.expose().to_owned()),
             ("EVERGATE__CLIENT__SETTINGS__STORE", database("client")),
         ];
         Self { folder, names, stores }

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use resource_api::Config;
 use resource_api::config::RevocationFeed;
 use resource_api::domain::{Format, parse};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::Secret;
 use shared::serve::{Server, ServerConfig, Tls};
 use shared::store::StoreUrl;
