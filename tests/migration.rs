@@ -113,7 +113,7 @@ async fn killed_halfway(site: &Site, target: &Secret) {
 }
 
 /// More documents than go over at once.
-const MANY: usize = 40_000;
+const MANY: usize = 15_000;
 
 /// killed in the middle, the same command goes on and ends with the same result; meanwhile nothing starts on the half of
 /// it, and no other move goes there. A document that was changed on the way is found.
