@@ -6,7 +6,6 @@ use bson::{Bson, Document, RawDocument};
 
 use super::compare::compare_values;
 use super::filter::{Choices, Filter, Test};
-use super::number::Number;
 use super::pattern::Pattern;
 use super::value::{Container, Value, position};
 
@@ -257,7 +256,6 @@ fn remainder_of(number: i64, divisor: i64) -> Option<i64> {
 /// Those bits of the mask that are set in a whole number or in binary data, bit 0 being the lowest of the first byte.
 fn bits(found: Option<Value<'_>>, mask: u64) -> Option<u64> {
     match found? {
-        Value::Number(Number::Decimal(_)) => None,
         Value::Number(number) => number.integer().map(|number| number.cast_unsigned() & mask),
         Value::Binary { bytes, .. } => {
             let lowest = bytes.iter().take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));

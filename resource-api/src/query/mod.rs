@@ -21,6 +21,7 @@ mod page;
 mod parameters;
 mod path;
 mod pattern;
+mod perl;
 mod projection;
 mod python_syntax;
 mod python_text;

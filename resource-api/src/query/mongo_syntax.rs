@@ -13,6 +13,9 @@ use super::value::Value;
 /// Levels of `$and`, `$elemMatch`, `$not` and the like.
 const DEPTH_LIMIT: usize = 64;
 
+/// A length is one of 32 bits to MongoDB.
+const MOST_ELEMENTS: i64 = i32::MAX as i64;
+
 /// Operators of MongoDB that need more than one document's own fields; no store answers them.
 const UNSUPPORTED: [&str; 15] = [
     "$where",
@@ -114,7 +117,9 @@ fn tests(document: &Document, depth: usize) -> Result<Vec<Test>, FilterError> {
             "$all" => all(value, depth)?,
             "$elemMatch" => element(value, depth)?,
             "$size" => Test::Size(
-                integer(value).filter(|size| *size >= 0).ok_or_else(|| operand(operator, "a whole number from 0"))?,
+                integer(value)
+                    .filter(|size| (0..=MOST_ELEMENTS).contains(size))
+                    .ok_or_else(|| operand(operator, "a whole number from 0"))?,
             ),
             "$bitsAllClear" => Test::BitsAllClear(mask(operator, value)?),
             "$bitsAllSet" => Test::BitsAllSet(mask(operator, value)?),

@@ -3,6 +3,8 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::perl;
+
 /// Longest pattern in bytes.
 const PATTERN_LIMIT: usize = 4096;
 /// Bytes a compiled pattern may take: what bounds the time of each byte of a text.
@@ -25,7 +27,8 @@ impl Pattern {
         if pattern.contains('\0') {
             return Err("has an embedded null byte".to_owned());
         }
-        let mut builder = RegexBuilder::new(pattern);
+        let translated = perl::translated(pattern, options.contains('x'), options.contains('m'))?;
+        let mut builder = RegexBuilder::new(&translated);
         builder.size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT);
         for option in options.chars() {
             match option {

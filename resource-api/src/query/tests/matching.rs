@@ -231,6 +231,28 @@ fn regular_expressions() {
     check(json!({ "a": { "$eq": stored } }), &[json!({ "a": stored })], &[json!({ "a": "abc" })]);
 }
 
+/// FILT-14, MongoDB's manual on `$regex`: classes know the letters of ASCII, unless (*UCP) says otherwise; `$` is also before
+/// a line feed at the end.
+#[test]
+fn patterns_mean_what_they_mean_to_mongodb() {
+    let finds = |pattern: &str, options: &str, found: &[&str], not: &[&str]| {
+        let texts = |list: &[&str]| list.iter().map(|text| json!({ "a": text })).collect::<Vec<_>>();
+        check(json!({ "a": { "$regex": pattern, "$options": options } }), &texts(found), &texts(not));
+    };
+    finds("^\\w$", "", &["a", "_", "7", "a\n"], &["é", "٣", "-", "a\n\n", "a\nb"]);
+    finds("^[\\w-]+$", "x", &["a-b"], &["é"]);
+    finds("^\\W$", "", &["é", "-"], &["a"]);
+    finds("^[^\\D5]$", "", &["4"], &["5", "٣", "x"]);
+    finds("^\\s\\S$", "x", &[" a", "\u{b}\u{a0}"], &["\u{a0}a"]);
+    finds("\\bt", "", &["t", "ét"], &["at"]);
+    finds("(*UCP)^\\w\\d$", "", &["é٣"], &["-3"]);
+    finds("a$", "m", &["a\nb"], &["ab"]);
+    finds("(?m)a$", "", &["a\nb"], &["ab"]);
+    finds("a$|^$", "", &["a", "a\n", "", "\n"], &["a\nb"]);
+    finds("a\\z", "", &["a"], &["a\n"]);
+    finds("[[:alpha:]]", "", &["a"], &["é"]);
+}
+
 /// FILT-14: a pattern that makes other engines backtrack without end takes no longer than any other.
 #[test]
 fn no_pattern_backtracks() {
@@ -240,6 +262,26 @@ fn no_pattern_backtracks() {
         check(json!({ "a": { "$regex": pattern } }), &[], &[json!({ "a": text })]);
     }
     assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+/// FILT-14, MongoDB's manual on bitwise operators: whole numbers of any type that 64 bits hold, and binary data.
+#[test]
+fn bits_are_those_of_whole_numbers() {
+    let decimal = |text: &str| json!({ "a": { "$numberDecimal": text } });
+    let binary = json!({ "a": { "$binary": { "base64": "BQ==", "subType": "00" } } });
+    check(
+        json!({ "a": { "$bitsAllSet": [0, 2] } }),
+        &[json!({ "a": 5 }), json!({ "a": 7.0 }), decimal("5"), decimal("50E-1"), json!({ "a": [1, 5] }), binary],
+        &[
+            json!({ "a": 4 }),
+            json!({ "a": 5.5 }),
+            decimal("5.5"),
+            decimal("NaN"),
+            decimal("1E+30"),
+            json!({ "a": "5" }),
+        ],
+    );
+    check(json!({ "a": { "$bitsAnyClear": 5 } }), &[decimal("4"), json!({ "a": 0 })], &[decimal("5"), json!({})]);
 }
 
 /// FILT-14: `$all` asks of every value that some element has it.

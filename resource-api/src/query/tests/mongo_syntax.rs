@@ -26,6 +26,7 @@ fn misused_operators_are_named() {
         (json!({ "a": { "$not": {} } }), "operator '$not' expects an expression"),
         (json!({ "a": { "$size": -1 } }), "operator '$size' expects a whole number from 0"),
         (json!({ "a": { "$size": 1.5 } }), "operator '$size' expects a whole number from 0"),
+        (json!({ "a": { "$size": 2_147_483_648_u32 } }), "operator '$size' expects a whole number from 0"),
         (json!({ "a": { "$type": "text" } }), "operator '$type' expects names or numbers of types"),
         (json!({ "a": { "$type": 20 } }), "operator '$type' expects names or numbers of types"),
         (json!({ "a": { "$type": [] } }), "operator '$type' expects names or numbers of types"),
@@ -79,6 +80,39 @@ fn bad_patterns_are_refused() {
         assert_eq!(refusal(json!({ "a": { "$regex": pattern } })), format!("invalid regular expression: {reason}"));
     }
     assert!(refusal(json!({ "a": { "$regex": "a", "$options": "q" } })).contains('q'));
+}
+
+/// FILT-14: what one of the two engines refuses, or reads otherwise, is refused for documents in either store.
+#[test]
+fn only_what_both_engines_read_alike_is_a_pattern() {
+    for pattern in [
+        "[a&&b]",
+        "[a-z--b]",
+        "[x[ab]]",
+        "[^[a]]",
+        "\\u0061",
+        "[\\U00000061]",
+        "\\<a",
+        "a\\b{end}",
+        "(?u)a",
+        "(?R:a)",
+        "a(?i-u)b",
+        "\\p{Letter}",
+        "[\\p{Decimal_Number}]",
+        "\\p{Script=Greek}",
+        "(*UTF8)a",
+        "a(*UCP)",
+    ] {
+        let told = refusal(json!({ "a": { "$regex": pattern } }));
+        assert!(told.starts_with("invalid regular expression: "), "{told}");
+        let written = json!({ "$regularExpression": { "pattern": pattern, "options": "i" } });
+        assert_eq!(refusal(json!({ "a": { "$in": [written] } })), told);
+    }
+    for pattern in
+        ["[a\\[&]", "[[:alpha:]-]", "\\x{61}", "\\p{Greek}\\pL\\p{Lu}", "(?i)(?P<n>a)(?<m>b)(?s-x:c)", "(*UCP)\\w"]
+    {
+        parse_trusted(&document(json!({ "a": { "$regex": pattern } }))).unwrap();
+    }
 }
 
 /// FILT-14: nesting is bounded.
