@@ -265,7 +265,9 @@ fn outage(target: Target, error: &StoreError) -> Refusal {
         StoreError::Unavailable(_) | StoreError::Deadline => {
             (ErrorCode::TemporarilyUnavailable, "the server can't reach its store right now")
         }
-        StoreError::Conflict { .. } | StoreError::Corrupt(_) => (ErrorCode::ServerError, "the server has a fault"),
+        StoreError::Conflict { .. } | StoreError::Refused(_) | StoreError::Corrupt(_) => {
+            (ErrorCode::ServerError, "the server has a fault")
+        }
     };
     Refusal { target, error, description: description.to_owned() }
 }

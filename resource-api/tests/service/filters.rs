@@ -60,6 +60,29 @@ async fn expressions_are_refused_by_name() {
     assert_eq!(silent, unserved);
 }
 
+/// FILT-10 (F): a query that the store itself refuses is a bad request. MongoDB never sorts by two lists of one document, and its
+/// patterns depend on its version; the embedded store takes both.
+#[actix_rt::test]
+async fn what_the_store_refuses_of_a_query_is_a_bad_request() {
+    let schema = json!({ "a": { "type": "list" }, "b": { "type": "list" }, "name": { "type": "string" } });
+    let settings = json!({ "DEBUG": false, "MONGO_QUERY_BLACKLIST": [], "RESOURCE_METHODS": ["GET", "POST"] });
+    let api = Api::open(with(settings, json!({ "DOMAIN": { "lists": { "schema": schema } } }))).await;
+    api.post("/lists", json!([{ "a": [2], "b": [1], "name": "é" }, { "a": [1], "b": [2] }])).await.is(201);
+    let pattern = encoded(&json!({ "name": { "$regex": "(*UCP)^\\w$" } }));
+    for query in ["sort=a,b".to_owned(), format!("where={pattern}")] {
+        let answer = api.get(&format!("/lists?{query}")).await;
+        if shared::store::servers::chosen().is_none() || answer.status != 400 {
+            answer.is(200);
+            continue;
+        }
+        let told = answer.refused(400);
+        assert!(
+            told.starts_with("The browser (or proxy) sent a request that this server could not understand"),
+            "{told}"
+        );
+    }
+}
+
 /// LIST-07, VER-09: without versions `version` means nothing, and no link repeats it.
 #[actix_rt::test]
 async fn a_version_of_what_has_none_is_ignored() {

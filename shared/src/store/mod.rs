@@ -26,6 +26,9 @@ pub enum StoreError {
     /// The work took longer than its limit, or more memory.
     #[error("the query took too long, or too much memory")]
     Deadline,
+    /// What is asked is nothing that the store can do, now or later.
+    #[error("the store refuses the query: {0}")]
+    Refused(String),
     /// What is stored can't be understood.
     #[error("the store holds something it should not: {0}")]
     Corrupt(String),

@@ -37,6 +37,10 @@ pub const VERSIONS: &str = "schema_version";
 const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
 /// MaxTimeMSExpired, ExceededTimeLimit.
 const TOO_SLOW: [i32; 2] = [50, 262];
+/// QueryExceededMemoryLimitNoDiskUseAllowed: a sort of more than a server takes.
+const TOO_LARGE: i32 = 292;
+/// BadValue, FailedToParse, TypeMismatch, Overflow, numbers as names in arrays, and invalid patterns by versions.
+const REFUSED_QUERY: [i32; 10] = [2, 9, 14, 15, 16746, 51075, 51091, 51108, 51110, 51111];
 const WRITE_CONFLICT: i32 = 112;
 /// DocumentValidationFailure: somebody put rules on the collection.
 const REFUSED_DOCUMENT: i32 = 121;
@@ -87,6 +91,7 @@ impl Mongo {
                     .to_owned(),
             )
         };
+        let (url, limit) = without_limit(url)?;
         let mut options = ClientOptions::parse(url.expose()).await.map_err(unreadable)?;
         options.app_name.get_or_insert_with(|| "evergate".to_owned());
         options.connect_timeout.get_or_insert(REACHED_WITHIN);
@@ -105,7 +110,7 @@ impl Mongo {
             pending: Semaphore::new(MOST_PENDING),
             calling: Semaphore::new(usize::try_from(at_a_time).unwrap_or(1)),
         };
-        let mut mongo = Self { database, limit: ANSWERED_WITHIN, transactions: false, places: Arc::new(places) };
+        let mut mongo = Self { database, limit: limit.unwrap_or(ANSWERED_WITHIN), transactions: false, places: Arc::new(places) };
         let hello = mongo.call(mongo.database.run_command(doc! { "hello": 1 })).await?;
         mongo.transactions = hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(mongo)
@@ -250,6 +255,19 @@ impl Mongo {
     }
 }
 
+/// The URL without `timeoutMS`, which drivers for other languages know: how long a call may take in all.
+fn without_limit(url: &Secret) -> Result<(Secret, Option<Duration>), StoreError> {
+    let Some((base, options)) = url.expose().split_once('?') else { return Ok((url.clone(), None)) };
+    let is_limit = |option: &&str| option.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("timeoutMS"));
+    let (limits, others): (Vec<&str>, Vec<&str>) = options.split('&').partition(is_limit);
+    let Some(limit) = limits.last() else { return Ok((url.clone(), None)) };
+    let millis = limit.split_once('=').and_then(|(_, millis)| millis.parse().ok()).filter(|millis| *millis > 0);
+    let millis = millis.ok_or_else(|| {
+        StoreError::Unavailable("the mongodb URL can't be read: timeoutMS is a number of milliseconds".to_owned())
+    })?;
+    Ok((Secret::new(format!("{base}?{}", others.join("&"))), Some(Duration::from_millis(millis))))
+}
+
 async fn commit(session: &mut ClientSession) -> Result<(), Error> {
     loop {
         match session.commit_transaction().await {
@@ -280,6 +298,17 @@ pub fn code(error: &Error) -> Option<i32> {
             (_, Some(error)) => Some(error.code),
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// What the server says, if a query itself is what it refuses. Only of reads: of a write the same codes tell of something else.
+pub fn refused(error: &Error) -> Option<StoreError> {
+    let refusal = code(error).is_some_and(|code| REFUSED_QUERY.contains(&code));
+    match &*error.kind {
+        ErrorKind::Command(command) if refusal => {
+            Some(StoreError::Refused(format!("{}: {}", command.code_name, command.message)))
+        }
         _ => None,
     }
 }
@@ -340,7 +369,7 @@ impl From<Error> for StoreError {
         if let Some(Duplicate { field, .. }) = duplicate(&error) {
             return StoreError::Conflict { field };
         }
-        if code(&error).is_some_and(|code| TOO_SLOW.contains(&code)) {
+        if code(&error).is_some_and(|code| TOO_SLOW.contains(&code) || code == TOO_LARGE) {
             return StoreError::Deadline;
         }
         if code(&error) == Some(REFUSED_DOCUMENT) {

@@ -3,7 +3,9 @@
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
 use futures_util::future::try_join;
+use mongodb::error::Error;
 use shared::store::StoreError;
+use shared::store::mongo::refused;
 
 use super::MongoDocuments;
 use super::beyond::beyond;
@@ -21,7 +23,8 @@ impl MongoDocuments {
         }
         let collection = self.collection(source);
         let count = collection.count_documents(find.filter.to_document()).max_time(self.time_limit);
-        let (items, counted) = try_join(self.page(source, find, MOST_BYTES), self.mongo.call(count)).await?;
+        let count = self.queries.limited(async { count.await.map_err(failure) });
+        let (items, counted) = try_join(self.page(source, find, MOST_BYTES), count).await?;
         let is_last = find.limit.is_none_or(|limit| (items.len() as u64) < limit);
         let is_shown = find.after.is_none() && is_last && (find.skip == 0 || !items.is_empty());
         let total = if is_shown { find.skip + items.len() as u64 } else { counted };
@@ -36,7 +39,7 @@ impl MongoDocuments {
         let order = total_order(&find.sort);
         let Some(after) = &find.after else {
             return self
-                .mongo
+                .queries
                 .limited(self.read(source, find, find.filter.to_document(), &order, find.limit, most))
                 .await;
         };
@@ -49,13 +52,13 @@ impl MongoDocuments {
             };
         }
         let first = self.read(source, find, filter.clone(), &order, find.limit, most);
-        let mut items = self.mongo.limited(first).await?;
+        let mut items = self.queries.limited(first).await?;
         let whole = find.limit.is_none_or(|limit| (items.len() as u64) < limit);
         let found = items.len();
         items.retain(|item| is_behind(&order, item, after));
         if items.len() < found && !whole {
             // The query let others through: arrays, or values of many types.
-            items = self.mongo.limited(self.read(source, find, filter, &order, None, most)).await?;
+            items = self.queries.limited(self.read(source, find, filter, &order, None, most)).await?;
             items.retain(|item| is_behind(&order, item, after));
             items.truncate(find.limit.map_or(usize::MAX, |limit| limit as usize));
         }
@@ -107,9 +110,10 @@ impl MongoDocuments {
             .limit(limit)
             .batch_size(part)
             .max_time(self.time_limit)
-            .await?;
+            .await
+            .map_err(failure)?;
         let (mut items, mut bytes) = (Vec::new(), 0);
-        while cursor.advance().await? {
+        while cursor.advance().await.map_err(failure)? {
             let item = cursor.current();
             bytes += item.as_bytes().len();
             if bytes > most {
@@ -119,6 +123,11 @@ impl MongoDocuments {
         }
         Ok(items)
     }
+}
+
+/// A query may be what is wrong (FILT-10).
+pub(super) fn failure(error: Error) -> StoreError {
+    refused(&error).unwrap_or_else(|| error.into())
 }
 
 fn sort(order: &Sort) -> Document {

@@ -33,9 +33,14 @@ const LOOKED_UP: usize = 1000;
 
 const TURNS: usize = 64;
 
+/// For the server to tell that it has given a query up.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Documents in one database.
 pub(super) struct MongoDocuments {
     mongo: Mongo,
+    /// The same for queries, which the server ends after `time_limit`: that may be later than other calls are given up.
+    queries: Mongo,
     time_limit: Duration,
     doubled: Doubled,
     /// Batches of this process that look for one vacancy go one by one, instead of into each other's way.
@@ -51,7 +56,8 @@ impl MongoDocuments {
                  other; start it as a replica set, of one server if need be"
             );
         }
-        Self { mongo, time_limit, doubled: Doubled::default(), turns: [const { Mutex::const_new(()) }; TURNS] }
+        let queries = mongo.clone().within(mongo.limit().max(time_limit.saturating_add(GRACE)));
+        Self { mongo, queries, time_limit, doubled: Doubled::default(), turns: [const { Mutex::const_new(()) }; TURNS] }
     }
 
     fn collection(&self, source: &str) -> Collection<RawDocumentBuf> {
@@ -79,7 +85,9 @@ impl DocumentStore for MongoDocuments {
     }
 
     async fn get(&self, source: &str, id: &Bson, filter: &Filter) -> Result<Option<RawDocumentBuf>, StoreError> {
-        self.mongo.call(self.collection(source).find_one(with_id(id, filter)).max_time(self.time_limit)).await
+        let collection = self.collection(source);
+        let found = collection.find_one(with_id(id, filter)).max_time(self.time_limit);
+        self.queries.limited(async { found.await.map_err(find::failure) }).await
     }
 
     async fn find(&self, source: &str, find: &Find) -> Result<Found, StoreError> {

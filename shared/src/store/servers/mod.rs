@@ -29,6 +29,12 @@ pub fn mongodb() -> Option<Secret> {
     Some(Secret::new(format!("{scheme}://{hosts}/{}?{options}", fresh())))
 }
 
+/// The same behind a relay that can delay it and cut it off.
+pub fn mongodb_relayed() -> Option<(Secret, Relay)> {
+    let (url, relay) = relayed(&mongodb()?);
+    Some((Secret::new(with_option(url.expose(), "directConnection=true")), relay))
+}
+
 /// What a service under test keeps its data in: files of its own where this is `None`; otherwise, with `EVERGATE_TEST_STORES`
 /// set to `mongodb`, a fresh database and a fresh prefix of keys.
 pub fn chosen() -> Option<Cluster> {
