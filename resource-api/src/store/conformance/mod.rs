@@ -2,16 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod constructs;
 mod finding;
 mod inserting;
 mod random;
+mod uniqueness;
 mod writing;
 
 use std::sync::Arc;
 
 use bson::{Bson, Document};
 
-pub(super) use self::{finding::*, inserting::*, random::*, writing::*};
+pub(super) use self::constructs::{Server, is_on};
+pub(super) use self::{finding::*, inserting::*, random::*, uniqueness::*, writing::*};
 use super::{DocumentStore, Guard, Outcome, Write};
 use crate::domain::{Domain, Format, Index, IndexDirection, parse};
 use crate::query::{Direction, Filter, Find, Sort};
@@ -33,11 +36,13 @@ macro_rules! document_store_conformance {
                 a_delete_needs_the_state_it_was_decided_on,
                 a_refused_batch_changes_nothing,
                 a_batch_sees_its_own_writes,
+                a_unique_value_given_up_in_a_batch_is_free_in_it,
                 deleting_many_takes_what_the_filter_matches,
                 exactly_one_of_fifty_parallel_replacements_of_one_etag_is_done,
                 exactly_one_of_sixty_four_parallel_inserts_of_a_unique_value_is_done,
                 a_unique_rule_counts_equal_numbers_and_ignores_documents_without_the_field,
                 a_unique_rule_holds_for_each_element_of_an_array,
+                an_array_in_an_array_is_one_value_to_a_unique_rule,
                 a_unique_rule_of_two_fields_holds_for_the_pair,
                 a_unique_value_is_free_again_after_a_change_or_a_delete,
                 stored_duplicates_stay_and_nothing_may_join_them,
@@ -47,6 +52,7 @@ macro_rules! document_store_conformance {
                 of_documents_inserted_each_by_itself_what_is_taken_is_left_out,
                 a_refused_further_write_undoes_documents_inserted_each_by_itself,
                 a_document_of_sixteen_megabytes_is_kept,
+                an_index_takes_a_text_of_megabytes,
                 a_source_may_have_any_name,
                 a_source_nobody_wrote_to_is_empty,
                 null_matches_what_is_missing_and_comparisons_keep_to_their_type,
