@@ -10,7 +10,7 @@ use shared::http_client::HttpClientError;
 use shared::metrics::Metrics;
 use shared::store::StoreError;
 
-use crate::auth::Gate;
+use crate::auth::{Caller, Gate};
 use crate::config::{AuthMode, Config, Limits};
 use crate::domain::{Domain, DomainError, Resource};
 use crate::endpoints::{InFlight, may_need_vacancies};
@@ -25,7 +25,7 @@ use crate::representation::json::JsonStyle;
 use crate::representation::layout::{Layout, lay_out};
 use crate::representation::shape::Shape;
 use crate::routes::Router;
-use crate::store::{self, DocumentStore};
+use crate::store::{Connected, DocumentStore, Nowhere, Places};
 
 /// The database, and the prefix of keys, where the URL of `ephemeral` names none.
 const NAME: &str = "resource_api";
@@ -34,7 +34,10 @@ const NAME: &str = "resource_api";
 pub struct App {
     pub domain: Domain,
     pub router: Router,
+    /// Each resource's documents where its own connection leads.
     pub documents: Arc<dyn DocumentStore>,
+    /// By prefix, for callers whose token names a connection.
+    of_callers: HashMap<String, Arc<dyn DocumentStore>>,
     pub gate: Gate,
     /// What is told of all this.
     pub metrics: Metrics,
@@ -91,6 +94,10 @@ pub enum AppError {
     Query(String, QueryError),
     #[error("{0}: datasource.filter asks for claims of a token, which auth.mode = \"none\" does not take")]
     Claims(String),
+    #[error("AUTH_MONGO_PREFIX_CLAIM asks for a claim of a token, which auth.mode = \"none\" does not take")]
+    Connection,
+    #[error(transparent)]
+    Nowhere(#[from] Nowhere),
     #[error("documents: {0}")]
     Store(#[from] StoreError),
     #[error("hooks: {0}")]
@@ -104,13 +111,16 @@ pub enum AppError {
 impl App {
     /// Opens the store, makes its collections and indexes, and learns all URLs. `address` is where the service listens.
     pub async fn open(config: &Config, domain: Domain, address: SocketAddr) -> Result<Self, AppError> {
-        let documents = store::open(&config.store, config.limits.query_time()).await?;
-        if let Some(mark) = migration::mark(&*documents).await? {
-            return Err(mark.refusal().into());
+        let places = Places::of(&config.store, &config.stores, &domain)?;
+        let connected = places.connect(config.limits.query_time()).await?;
+        for store in &connected.each {
+            if let Some(mark) = migration::mark(&**store).await? {
+                return Err(mark.refusal().into());
+            }
         }
         let metrics = Metrics::new(&config.metrics);
-        documents.measure(&metrics);
-        documents.prepare(&domain).await?;
+        connected.documents.measure(&metrics);
+        connected.documents.prepare(&domain).await?;
         let counters = match &config.ephemeral {
             // Nobody is counted, so nobody waits for it.
             Some(url) if !domain.settings.rate_limits.is_empty() => {
@@ -118,13 +128,13 @@ impl App {
             }
             _ => None,
         };
-        Self::new(config, domain, documents, counters, metrics, address)
+        Self::new(config, domain, connected, counters, metrics, address)
     }
 
     fn new(
         config: &Config,
         domain: Domain,
-        documents: Arc<dyn DocumentStore>,
+        connected: Connected,
         counters: Option<Arc<dyn ExpiringStore>>,
         metrics: Metrics,
         address: SocketAddr,
@@ -134,6 +144,7 @@ impl App {
         let resource = config.resource.clone().unwrap_or_else(|| public_url.clone());
         let introspector = match config.auth.mode {
             AuthMode::Introspection => Some(Introspector::new(config, &domain, &metrics)?),
+            AuthMode::None if domain.connections.claim.is_some() => return Err(AppError::Connection),
             AuthMode::None => {
                 let by_claims = domain.resources.values().find(|it| it.datasource.filter.claims().next().is_some());
                 match by_claims {
@@ -156,7 +167,9 @@ impl App {
         let metadata = metadata::document(&domain, &config.name, &resource, issuer);
         Ok(Self {
             router,
-            documents,
+            gate: Gate::new(introspector, resource, connected.of_callers.keys().cloned().collect()),
+            documents: connected.documents,
+            of_callers: connected.of_callers,
             challenge,
             public_url,
             limits: config.limits.clone(),
@@ -166,7 +179,6 @@ impl App {
             metadata,
             metadata_path,
             plain,
-            gate: Gate::new(introspector, resource),
             metrics,
             domain,
         })
@@ -175,6 +187,17 @@ impl App {
     /// What most requests of a resource of this domain ask for.
     pub fn plain(&self, resource: &Resource) -> &Plain {
         self.plain.get(&resource.key).expect("`new` has an entry for every resource of the domain")
+    }
+
+    /// The store of a caller's requests: the one that his token names, or each resource's own.
+    pub fn documents_of(&self, caller: &Caller) -> &dyn DocumentStore {
+        let named = caller.connection().and_then(|connection| self.of_callers.get(connection));
+        named.unwrap_or(&self.documents).as_ref()
+    }
+
+    /// The store of all documents behind a connection that callers may name.
+    pub fn documents_at(&self, prefix: &str) -> Option<Arc<dyn DocumentStore>> {
+        self.of_callers.get(&prefix.to_ascii_uppercase()).cloned()
     }
 
     pub fn style(&self) -> JsonStyle<'_> {

@@ -1,5 +1,6 @@
 //! Who calls, and what he may do: bearer tokens (D-001 to D-015), Eve's roles and owners (AUTH, URRA).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -33,6 +34,9 @@ pub enum AuthError {
     /// Of the datasource's filter.
     #[error("the token lacks a claim that decides what its holder sees")]
     NoClaim,
+    /// Of `set_mongo_prefix()`'s claim.
+    #[error("the token names a connection that there is not")]
+    NoConnection,
     /// URRA-03.
     #[error("the query asks for another owner's documents")]
     ForeignOwner,
@@ -54,6 +58,11 @@ impl Caller {
     /// What the token says of its holder; `None`: there is no token.
     pub fn claims(&self) -> Option<&Claims> {
         self.token.as_ref().map(|token| &token.claims)
+    }
+
+    /// The connection that the token names, in capitals.
+    pub fn connection(&self) -> Option<&str> {
+        self.token.as_ref()?.connection.as_deref()
     }
 }
 
@@ -80,11 +89,13 @@ pub struct Gate {
     introspector: Option<Introspector>,
     /// The identifier tokens must be meant for (D-010).
     audience: String,
+    /// Connections that tokens may name, in capitals.
+    connections: BTreeSet<String>,
 }
 
 impl Gate {
-    pub fn new(introspector: Option<Introspector>, audience: String) -> Self {
-        Self { introspector, audience }
+    pub fn new(introspector: Option<Introspector>, audience: String, connections: BTreeSet<String>) -> Self {
+        Self { introspector, audience, connections }
     }
 
     pub fn introspector(&self) -> Option<&Introspector> {
@@ -128,6 +139,9 @@ impl Gate {
     ) -> Result<Caller, AuthError> {
         let Some(token) = token else { return Ok(Caller::default()) };
         permit(&token, method, place)?;
+        if token.connection.as_ref().is_some_and(|connection| !self.connections.contains(connection)) {
+            return Err(AuthError::NoConnection);
+        }
         let owner = match place {
             Place::Home(_) => None,
             Place::Collection(resource) | Place::Item(resource) => owner(resource, &token)?,

@@ -2,6 +2,7 @@
 
 mod hooks;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use shared::store::StoreUrl;
 use url::{Host, Url};
 
 pub use hooks::HooksConfig;
+use crate::domain::connections::MAIN;
 
 /// An answer about a token is trusted this long at most, in seconds: while a feed tells what is revoked, and without one.
 const LONGEST_TRUST: f64 = 30.0;
@@ -29,6 +31,8 @@ pub struct Config {
     /// The domain file: `.toml`, `.json`, `.yaml` or `.yml`. The variable EVE_SETTINGS wins over it (CFG-01).
     pub domain: PathBuf,
     pub store: StoreUrl,
+    /// Further ones, by the `mongo_prefix` of the resources whose documents are there.
+    pub stores: BTreeMap<String, StoreUrl>,
     /// Where all instances count how often somebody calls (RATE-01); default: each counts alone.
     pub ephemeral: Option<StoreUrl>,
     /// Where clients reach this service; links in headers and metadata begin with it. Default: the listener's address.
@@ -107,6 +111,7 @@ impl Default for Config {
             server: ServerConfig { listen: SocketAddr::from(([127, 0, 0, 1], 5002)), ..ServerConfig::default() },
             domain: PathBuf::from("domain.toml"),
             store: StoreUrl::Sqlite(PathBuf::from("data/api.db")),
+            stores: BTreeMap::new(),
             ephemeral: None,
             public_url: None,
             resource: None,
@@ -218,6 +223,14 @@ impl Settings for Config {
                 ));
             }
             AuthMode::None => {}
+        }
+        for (prefix, url) in &self.stores {
+            if prefix.eq_ignore_ascii_case(MAIN) {
+                faults.push(format!("stores.{prefix}: is what `store` says"));
+            }
+            if matches!(url, StoreUrl::Redis(_)) {
+                faults.push(format!("stores.{prefix}: documents are kept in sqlite:PATH or mongodb://, not in redis"));
+            }
         }
         let longest = self.longest_trust();
         if !(0.0..=longest).contains(&self.introspect_cache_positive()) {

@@ -97,7 +97,7 @@ impl ApiError {
             ApiError::Auth(AuthError::Malformed(_)) => 400,
             ApiError::Auth(AuthError::Missing | AuthError::Invalid | AuthError::ForeignOwner) => 401,
             ApiError::Auth(AuthError::InsufficientScope(_) | AuthError::Role)
-            | ApiError::Auth(AuthError::NoOwner | AuthError::NoClaim) => 403,
+            | ApiError::Auth(AuthError::NoOwner | AuthError::NoClaim | AuthError::NoConnection) => 403,
             ApiError::Auth(AuthError::Unavailable(_)) => 503,
             ApiError::TooOften(_) => 429,
             ApiError::Callback => 400,
@@ -311,9 +311,11 @@ impl Challenge {
             AuthError::Invalid => (Some("invalid_token"), None),
             AuthError::InsufficientScope(scope) => (Some("insufficient_scope"), Some(scope.as_str())),
             AuthError::Role => (Some("insufficient_scope"), None),
-            AuthError::NoOwner | AuthError::NoClaim | AuthError::ForeignOwner | AuthError::Unavailable(_) => {
-                return Vec::new();
-            }
+            AuthError::NoOwner
+            | AuthError::NoClaim
+            | AuthError::NoConnection
+            | AuthError::ForeignOwner
+            | AuthError::Unavailable(_) => return Vec::new(),
         };
         let mut text = format!("Bearer realm=\"{}\"", legal_description(&self.realm));
         let mut attribute =

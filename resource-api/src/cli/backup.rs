@@ -8,6 +8,7 @@ use shared::store::{StoreUrl, sqlite};
 
 use super::progress::Bar;
 use super::{ConfigFile, Done, Failure};
+use crate::domain::connections::MAIN;
 use crate::store::sqlite as sqlite_documents;
 use crate::transfer::Progress as _;
 
@@ -18,12 +19,15 @@ pub struct Arguments {
     /// Replace a file that is there
     #[arg(long)]
     overwrite: bool,
+    /// Of the stores, the one of this mongo_prefix
+    #[arg(long, value_name = "PREFIX")]
+    connection: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
 }
 
 pub fn run(arguments: &Arguments) -> Done {
-    let store = store(&arguments.config)?;
+    let store = store(&arguments.config, arguments.connection.as_deref())?;
     let file = &arguments.file;
     let bar = Bar::of_pages();
     let copied = sqlite::copy(&store, file, arguments.overwrite, |done, all| {
@@ -48,12 +52,15 @@ pub struct RestoreArguments {
     /// Replace the documents that are stored
     #[arg(long)]
     overwrite: bool,
+    /// Of the stores, the one of this mongo_prefix
+    #[arg(long, value_name = "PREFIX")]
+    connection: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
 }
 
 pub fn restore(arguments: &RestoreArguments) -> Done {
-    let store = store(&arguments.config)?;
+    let store = store(&arguments.config, arguments.connection.as_deref())?;
     let bar = Bar::of_documents();
     let restored = sqlite_documents::restore(&arguments.file, &store, arguments.overwrite, |done, all| {
         bar.begin(all);
@@ -71,8 +78,13 @@ pub fn restore(arguments: &RestoreArguments) -> Done {
 }
 
 /// The embedded store's file.
-fn store(config: &ConfigFile) -> Result<PathBuf, Failure> {
-    match config.load()?.store {
+fn store(config: &ConfigFile, connection: Option<&str>) -> Result<PathBuf, Failure> {
+    let config = config.load()?;
+    let named = |prefix: &str| {
+        let found = config.stores.iter().find(|(name, _)| name.eq_ignore_ascii_case(prefix));
+        found.map(|(_, url)| url.clone()).ok_or_else(|| format!("the configuration has no stores.{prefix}"))
+    };
+    match connection.filter(|prefix| !prefix.eq_ignore_ascii_case(MAIN)).map_or(Ok(config.store.clone()), named)? {
         StoreUrl::Sqlite(path) => Ok(path),
         other => Err(format!(
             "documents are in {}, and this copies files only: use mongodump and mongorestore",

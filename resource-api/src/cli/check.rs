@@ -10,8 +10,8 @@ use shared::logging;
 use shared::store::StoreUrl;
 
 use super::progress::Bar;
-use super::{ConfigFile, Done, read};
-use crate::store;
+use super::{ConfigFile, Connection, Done, no_connection, read};
+use crate::store::Places;
 use crate::survey::survey;
 
 /// Documents would break the file's rules: neither success nor failure of the check itself.
@@ -25,6 +25,8 @@ pub struct Arguments {
     domain: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    connection: Connection,
     /// Tell which documents of the configured store would break the domain file's rules; the exit status is then 3
     #[arg(long)]
     against_data: bool,
@@ -37,17 +39,17 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments) -> Done {
-    let Arguments { domain, config, against_data, examples, json } = arguments;
+    let Arguments { domain, config, connection, against_data, examples, json } = arguments;
     if domain.is_none() && config.config.is_none() {
         return Err("name a domain file, or a configuration with --config".into());
     }
-    let named = config.config.is_some().then(|| config.load()).transpose().map(|config| config.map(|it| it.domain));
+    let named = config.config.is_some().then(|| config.load()).transpose();
     if against_data {
         let file = match domain {
             Some(file) => file,
-            None => named?.unwrap_or_default(),
+            None => named?.unwrap_or_default().domain,
         };
-        return check_data(&file, &config, examples, json).await;
+        return check_data(&file, &config, &connection, examples, json).await;
     }
     // What is wrong with one file keeps nothing about the others back.
     let mut code = ExitCode::SUCCESS;
@@ -59,9 +61,15 @@ pub async fn run(arguments: Arguments) -> Done {
         fault(config.config.as_deref().unwrap_or(Path::new("")), &error);
         None
     });
-    for file in domain.into_iter().chain(named) {
+    let files = domain.into_iter().chain(named.as_ref().map(|config| config.domain.clone()));
+    for file in files {
         match read(&file) {
             Ok(domain) => {
+                let places = named.as_ref().map(|config| Places::of(&config.store, &config.stores, &domain));
+                if let Some(Err(error)) = places {
+                    fault(&file, &error);
+                    continue;
+                }
                 let resources = domain.resources.len();
                 println!(
                     "{}: {resources} resource{}, no faults",
@@ -75,17 +83,24 @@ pub async fn run(arguments: Arguments) -> Done {
     Ok(code)
 }
 
-async fn check_data(file: &Path, config: &ConfigFile, examples: usize, json: bool) -> Done {
-    let url = config.load()?.store;
+async fn check_data(file: &Path, config: &ConfigFile, connection: &Connection, examples: usize, json: bool) -> Done {
+    let config = config.load()?;
     logging::start("error");
     let domain = read(file)?;
-    if let StoreUrl::Sqlite(path) = &url
-        && !path.exists()
-    {
-        return Err(format!("there is no store {}", path.display()).into());
+    let places = Places::of(&config.store, &config.stores, &domain)?;
+    for (_, url) in places.all() {
+        if let StoreUrl::Sqlite(path) = url
+            && !path.exists()
+        {
+            return Err(format!("there is no store {}", path.display()).into());
+        }
     }
     // Not prepared for the domain: the data are looked at, and left as they are.
-    let documents = store::open(&url, TIME).await?;
+    let connected = places.connect(TIME).await?;
+    let documents = match &connection.connection {
+        None => connected.documents,
+        Some(name) => connected.of_caller(name).ok_or_else(|| no_connection(name))?,
+    };
     let bar = Bar::of_documents();
     let report = survey(&domain, documents.as_ref(), examples, &bar).await;
     bar.finish();

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::progress::Bar;
-use super::{ConfigFile, Done, Failure};
+use super::{ConfigFile, Connection, Done, Failure};
 use crate::app::App;
 use crate::query::{Filter, mongo_syntax};
 use crate::transfer::{Export, export, extended_json};
@@ -29,6 +29,8 @@ pub struct Arguments {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
     config: ConfigFile,
 }
 
@@ -40,14 +42,14 @@ pub async fn run(arguments: Arguments) -> Done {
     };
     let file = &arguments.file;
     if file == Path::new("-") {
-        let app = arguments.config.open().await?;
+        let app = arguments.config.open(&arguments.connection).await?;
         let out = &mut BufWriter::with_capacity(256 << 10, io::stdout().lock());
         return Ok(told(&write(&app, &arguments.resource, &filter, out).await?));
     }
     if file.exists() && !arguments.overwrite {
         return Err(format!("{} exists already; --overwrite replaces it", file.display()).into());
     }
-    let app = arguments.config.open().await?;
+    let app = arguments.config.open(&arguments.connection).await?;
     // Whole or not at all.
     let part = PathBuf::from(format!("{}.part", file.display()));
     let fault = |error: io::Error| format!("{}: {error}", part.display());

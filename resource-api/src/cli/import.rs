@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::progress::Bar;
-use super::{ConfigFile, Done};
+use super::{ConfigFile, Connection, Done};
 use crate::transfer::{ImportOptions, import_file};
 
 #[derive(Debug, Args)]
@@ -26,12 +26,14 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
     #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
     config: ConfigFile,
 }
 
 pub async fn run(arguments: Arguments) -> Done {
-    let Arguments { resource, file, trust, again, errors, config } = arguments;
-    let app = config.open().await?;
+    let Arguments { resource, file, trust, again, errors, connection, config } = arguments;
+    let app = config.open(&connection).await?;
     let bar = Bar::of_bytes();
     let options = ImportOptions { trust, again, errors };
     let done = import_file(&app, &resource, &file, &options, &bar).await;

@@ -50,6 +50,18 @@ pub struct ConfigFile {
     config: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct Connection {
+    /// Of the connections that AUTH_MONGO_PREFIX_CLAIM lets callers name, the one whose documents are meant [default: each
+    /// resource's own]
+    #[arg(long, value_name = "PREFIX")]
+    connection: Option<String>,
+}
+
+fn no_connection(name: &str) -> Failure {
+    format!("there is no connection {name} that callers may name").into()
+}
+
 type Failure = Box<dyn Error>;
 type Done = Result<ExitCode, Failure>;
 
@@ -78,12 +90,16 @@ impl ConfigFile {
         config::load(self.config.as_deref(), PREFIX)
     }
 
-    /// The parts of the service on the configured store, without a listener.
-    async fn open(&self) -> Result<App, Failure> {
+    /// The parts of the service on the configured stores, without a listener.
+    async fn open(&self, connection: &Connection) -> Result<App, Failure> {
         let config = self.load()?;
         logging::start("warn");
         let domain = read(&config.domain)?;
-        Ok(App::open(&config, domain, config.server.listen).await?)
+        let mut app = App::open(&config, domain, config.server.listen).await?;
+        if let Some(name) = &connection.connection {
+            app.documents = app.documents_at(name).ok_or_else(|| no_connection(name))?;
+        }
+        Ok(app)
     }
 }
 

@@ -1,23 +1,28 @@
 //! The collections a domain needs, and their indexes: those it asks for, those without which a look-up of every request
 //! would be a scan, and the service's own.
 
+use std::borrow::Cow;
+
 use bson::{Bson, doc};
 use indexmap::IndexMap;
 
 use super::schema::{Field, Rule, Schema};
-use super::{Domain, Index, IndexDirection, Resource};
+use super::{Domain, Index, IndexDirection, Resource, connections};
 
 /// What the names of the service's own collections begin with.
 pub const OWN: &str = "evergate_";
 /// Where the answers to writes with an `Idempotency-Key` are kept until their `expires`.
 pub const IDEMPOTENCY: &str = "evergate_idempotency";
 
+/// The indexes of each, by name.
+pub type Collections<'d> = IndexMap<Cow<'d, str>, Vec<Index>>;
+
 impl Domain {
     /// Each collection once, though several resources may share it (DS-01), with every index that it should have.
-    pub fn collections(&self) -> IndexMap<&str, Vec<Index>> {
-        let mut collections: IndexMap<&str, Vec<Index>> = IndexMap::new();
+    pub fn collections(&self) -> Collections<'_> {
+        let mut collections = Collections::new();
         for resource in self.resources.values() {
-            let indexes = collections.entry(&resource.datasource.source).or_default();
+            let indexes = collections.entry(Cow::Borrowed(&resource.datasource.source)).or_default();
             for index in &resource.indexes {
                 if !indexes.contains(index) {
                     indexes.push(index.clone());
@@ -33,7 +38,7 @@ impl Domain {
             self.in_schema(resource, &resource.schema, "", &mut looked_up);
         }
         for (resource, field) in looked_up {
-            let indexes = collections.entry(&resource.datasource.source).or_default();
+            let indexes = collections.entry(Cow::Borrowed(&resource.datasource.source)).or_default();
             if field != "_id" && !indexes.iter().any(|index| index.finds(&field)) {
                 indexes.push(Index::of_field(&field));
             }
@@ -43,7 +48,10 @@ impl Domain {
             name: "expires".to_owned(),
             ..Index::of_field("expires")
         };
-        collections.entry(IDEMPOTENCY).or_default().push(expires);
+        let others = self.connections.named.keys().map(|prefix| Cow::Owned(connections::at(prefix, IDEMPOTENCY)));
+        for source in [Cow::Borrowed(IDEMPOTENCY)].into_iter().chain(others) {
+            collections.entry(source).or_default().push(expires.clone());
+        }
         collections
     }
 

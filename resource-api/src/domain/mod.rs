@@ -4,6 +4,7 @@
 
 mod claims;
 mod collections;
+pub mod connections;
 pub mod convert;
 mod cors;
 mod date_format;
@@ -17,7 +18,8 @@ mod text_pattern;
 pub mod validate;
 
 pub use claims::{Claims, DatasourceFilter, usable as usable_claims};
-pub use collections::{IDEMPOTENCY, OWN};
+pub use collections::{Collections, IDEMPOTENCY, OWN};
+pub use connections::Connections;
 pub use cors::{Cors, origin_pattern};
 pub use date_format::*;
 pub use error::*;

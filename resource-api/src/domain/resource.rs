@@ -7,6 +7,7 @@ use bson::{Bson, Document};
 use indexmap::IndexMap;
 
 use super::claims::DatasourceFilter;
+use super::connections::Connections;
 use super::cors::Cors;
 use super::date_format::DateFormat;
 use super::hooks::Hooks;
@@ -19,6 +20,7 @@ pub struct Domain {
     pub settings: Settings,
     /// By resource key.
     pub resources: IndexMap<String, Arc<Resource>>,
+    pub connections: Connections,
     /// What the file holds that has no effect, one line each (decisions 3).
     pub warnings: Vec<String>,
 }
@@ -260,7 +262,7 @@ pub struct AdditionalLookup {
 
 #[derive(Debug, Clone)]
 pub struct Datasource {
-    /// The collection's name.
+    /// The collection's name, with its connection (see [`connections`](super::connections)).
     pub source: String,
     pub filter: DatasourceFilter,
     /// Field (dotted paths allowed) to shown or hidden, after CFG-14; empty shows everything.

@@ -67,7 +67,7 @@ async fn page(context: &Context<'_>) -> Result<Page, ApiError> {
             Some(cursors)
         }
     };
-    let mut found = app.documents.find(context.source(), &find).await?;
+    let mut found = context.documents().find(context.source(), &find).await?;
     let more = query.page.max_results < found.items.len() as u64;
     let next = match (cursors, query.page.max_results) {
         (Some(cursors), 1..) if more => {
@@ -172,7 +172,7 @@ async fn behind(
     match cursor {
         Cursor::Values(values) => Ok(values.clone()),
         Cursor::Document(id) => {
-            let document = context.app.documents.get(context.source(), id, filter).await?;
+            let document = context.documents().get(context.source(), id, filter).await?;
             let place = document.and_then(|document| place(&cursors.order, &document));
             Ok(place.ok_or(QueryError::LostCursor)?)
         }
@@ -192,7 +192,7 @@ pub async fn clear(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     }
     if let Some(listeners) = context.listeners(Event::DeleteResourceOriginals) {
         let find = Find { filter: filter.clone(), ..Find::default() };
-        let originals = context.app.documents.find(context.source(), &find).await?.items;
+        let originals = context.documents().find(context.source(), &find).await?.items;
         if originals.is_empty() {
             return gone();
         }
@@ -201,7 +201,7 @@ pub async fn clear(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
     }
     let delete = Write::DeleteMany { source: context.source().to_owned(), filter };
     // Nothing can stand in the way of a deletion without conditions.
-    let outcome = context.app.documents.commit(vec![delete]).await?;
+    let outcome = context.documents().commit(vec![delete]).await?;
     // As in Eve, nobody is told where there was nothing.
     if matches!(&outcome, Outcome::Done(touched) if touched.iter().any(|count| *count > 0))
         && let Some(listeners) = context.listeners(Event::DeletedResource)

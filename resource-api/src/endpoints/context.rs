@@ -16,6 +16,7 @@ use crate::representation::document::Embedded;
 use crate::representation::embedded::Resolver;
 use crate::representation::shape::Shape;
 use crate::routes::{Captured, Kind, Matched};
+use crate::store::DocumentStore;
 
 pub struct Context<'a> {
     pub app: &'a App,
@@ -55,6 +56,10 @@ impl<'a> Context<'a> {
         let item = item.zip(last).map(|(field, last)| (field, url_value(app, resource, field, last)));
         let narrowed = Filter::All;
         Self { app, request, resource, caller, method, path, parents, captured: &matched.values, item, narrowed }
+    }
+
+    pub fn documents(&self) -> &dyn DocumentStore {
+        self.app.documents_of(&self.caller)
     }
 
     pub fn source(&self) -> &'a str {
@@ -121,11 +126,11 @@ impl<'a> Context<'a> {
     pub async fn find(&self, filter: &Filter) -> Result<Option<RawDocumentBuf>, ApiError> {
         let Some((field, value)) = self.item() else { return Ok(None) };
         if field == "_id" {
-            return Ok(self.app.documents.get(self.source(), value, filter).await?);
+            return Ok(self.documents().get(self.source(), value, filter).await?);
         }
         let filter = Filter::equal(field, value.clone()).and(filter.clone());
         let find = Find { filter, limit: Some(1), ..Find::default() };
-        Ok(self.app.documents.find(self.source(), &find).await?.items.pop())
+        Ok(self.documents().find(self.source(), &find).await?.items.pop())
     }
 
     /// URL-10, POST-08, PUT-09: the values in the URL overwrite the document's, but never its id.
@@ -150,7 +155,7 @@ impl<'a> Context<'a> {
         }
         let resolver = Resolver {
             domain: &self.app.domain,
-            documents: self.app.documents.as_ref(),
+            documents: self.documents(),
             gate: &self.app.gate,
             caller: &self.caller,
             fields: &shape.fields,

@@ -125,7 +125,7 @@ async fn create_once(
         vacancies.push(settled.vacancies);
     }
     let answer = answer(context, &query, &stored, &given).await?;
-    let more = attempt.map(|attempt| attempt.keep(&answer)).transpose()?.unwrap_or_default();
+    let more = attempt.map(|attempt| attempt.keep(context, &answer)).transpose()?.unwrap_or_default();
     Ok(match insertion.store(&stored, vacancies, more).await {
         Ok(Stored::Done) => {
             if let Some(listeners) = context.listeners(Event::Inserted) {

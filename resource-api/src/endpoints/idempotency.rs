@@ -117,7 +117,8 @@ impl Attempt<'_> {
     /// The answer to the same request, if it was done before.
     pub async fn kept(&self, context: &Context<'_>) -> Result<Option<Answer>, ApiError> {
         let lasting = Filter::field("expires", Test::Gt(now(0)));
-        let Some(kept) = context.app.documents.get(IDEMPOTENCY, &binary(&self.held.key), &lasting).await? else {
+        let source = context.resource.datasource.beside(IDEMPOTENCY);
+        let Some(kept) = context.documents().get(&source, &binary(&self.held.key), &lasting).await? else {
             return Ok(None);
         };
         let kept = Document::try_from(kept)?;
@@ -130,7 +131,7 @@ impl Attempt<'_> {
     }
 
     /// The writes that keep the answer, the last of them unless there is one already.
-    pub fn keep(&self, answer: &Answer) -> Result<Vec<Write>, ApiError> {
+    pub fn keep(&self, context: &Context<'_>, answer: &Answer) -> Result<Vec<Write>, ApiError> {
         if answer.body.len() > LONGEST_ANSWER {
             return Err(IdempotencyError::TooLarge.into());
         }
@@ -142,10 +143,9 @@ impl Attempt<'_> {
             "body": binary(&answer.body),
             "expires": now(KEPT),
         };
-        Ok(vec![
-            Write::DeleteMany { source: IDEMPOTENCY.to_owned(), filter: expired },
-            Write::insert(IDEMPOTENCY, &document)?,
-        ])
+        let source = context.resource.datasource.beside(IDEMPOTENCY);
+        let insert = Write::insert(&*source, &document)?;
+        Ok(vec![Write::DeleteMany { source: source.into_owned(), filter: expired }, insert])
     }
 }
 

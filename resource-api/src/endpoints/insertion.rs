@@ -135,7 +135,7 @@ impl Insertion<'_> {
             about.push(number);
         }
         writes.extend(more);
-        let (index, field) = match self.app.documents.commit(writes).await? {
+        let (index, field) = match self.app.documents_of(self.caller).commit(writes).await? {
             Outcome::Done(_) => return Ok(Stored::Done),
             Outcome::Conflict { index, .. } if index >= about.len() => return Ok(Stored::Refused),
             Outcome::Conflict { index, field } => (index, field),

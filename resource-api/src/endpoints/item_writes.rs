@@ -204,7 +204,7 @@ pub async fn delete(context: &Context<'_>) -> Result<HttpResponse, ApiError> {
         // DEL-03: all that share the value of the URL.
         writes.push(Write::DeleteMany { source, filter: Filter::equal(field, value.clone()).and(filter) });
     }
-    match context.app.documents.commit(writes).await? {
+    match context.documents().commit(writes).await? {
         Outcome::Changed { .. } => Err(PreconditionError::Failed.into()),
         Outcome::Done(_) => {
             if let Some(listeners) = context.listeners(Event::DeletedItem) {
@@ -310,7 +310,7 @@ async fn commit(
     };
     let mut writes: Vec<Write> = vacancies.iter().map(|vacancy| questions.still_vacant(vacancy)).collect();
     writes.push(write);
-    match app.documents.commit(writes).await? {
+    match context.documents().commit(writes).await? {
         Outcome::Done(_) => Ok(Ok(())),
         // PATCH-11: somebody was faster.
         Outcome::Changed { .. } | Outcome::Missing { .. } => Err(PreconditionError::Failed.into()),

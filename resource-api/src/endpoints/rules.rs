@@ -114,14 +114,14 @@ impl Questions<'_> {
         };
         if let (Kind::Relation { .. }, "_id", [value]) = (kind, path.as_str(), values) {
             // The hot path of a POST with one reference.
-            let found = self.app.documents.get(source, value, &filter).await?;
+            let found = self.app.documents_of(self.caller).get(source, value, &filter).await?;
             stored.extend(found.map(|_| value.clone()));
             return Ok(());
         }
         // Of one value the first document says all.
         let limit = (values.len() == 1).then_some(1);
         let find = Find { filter, limit, ..Find::default() };
-        let found = self.app.documents.find(source, &find).await?.items;
+        let found = self.app.documents_of(self.caller).find(source, &find).await?.items;
         if let (Kind::Unique { .. }, [Bson::Null]) = (kind, values) {
             // VAL-43: to a query, null is also the value of a document that lacks the field.
             stored.extend(found.first().map(|_| Bson::Null));

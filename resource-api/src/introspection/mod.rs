@@ -49,6 +49,8 @@ pub struct ActiveToken {
     pub owner: Option<Bson>,
     /// Those that the domain's filters ask for (contract 2.4).
     pub claims: Claims,
+    /// What the token says of the connection its holder's documents are in, in capitals; empty: nothing of use.
+    pub connection: Option<String>,
     standing: Standing,
 }
 
@@ -94,6 +96,8 @@ pub struct Introspector {
     owner_claim: Option<String>,
     /// Claims that the domain's filters ask for.
     claims: BTreeSet<String>,
+    /// The claim that names a connection.
+    connection_claim: Option<String>,
     active: moka::future::Cache<TokenKey, Arc<ActiveToken>>,
     inactive: moka::sync::Cache<TokenKey, ()>,
     counts: Counts,
@@ -164,6 +168,7 @@ impl Introspector {
             feed: if config.revocation_feed.follow { Feed::new(metrics) } else { Feed::none() },
             owner_claim: domain.settings.auth_value_claim.clone(),
             claims: filters.cloned().collect(),
+            connection_claim: domain.connections.claim.clone(),
             active: moka::future::Cache::builder()
                 .max_capacity(LARGEST_CACHE)
                 .expire_after(UntilExpiry { longest })
@@ -257,6 +262,8 @@ impl Introspector {
             return Err(IntrospectionError::Inactive);
         }
         let claim = self.owner_claim.as_ref().map(|name| claims.get(name).filter(|value| !value.is_null()).cloned());
+        let connection = self.connection_claim.as_ref().and_then(|name| claims.get(name)).filter(|it| !it.is_null());
+        let connection = connection.map(|value| value.as_str().unwrap_or_default().to_ascii_uppercase());
         let claims = usable_claims(&answer, &self.claims);
         let token: Introspection =
             serde_json::from_value(answer).map_err(|error| Fault::Unreadable(error.to_string()))?;
@@ -283,6 +290,7 @@ impl Introspector {
             expires: token.exp,
             owner,
             claims,
+            connection,
         })
     }
 }

@@ -3,7 +3,11 @@
 
 #[cfg(test)]
 mod conformance;
+mod connections;
 mod mongo;
+mod routed;
+#[cfg(test)]
+mod routed_tests;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -15,7 +19,8 @@ use bson::{Bson, Document};
 use shared::metrics::Metrics;
 use shared::store::{Mongo, Sqlite, StoreError, StoreUrl};
 
-use crate::domain::Domain;
+pub use self::connections::{Connected, Nowhere, Places};
+use crate::domain::{Collections, Domain};
 use crate::query::{Filter, Find};
 
 /// What the names of the service's own collections begin with, which hold no documents of the API.
@@ -73,7 +78,12 @@ pub trait DocumentStore: Send + Sync {
     fn measure(&self, _metrics: &Metrics) {}
 
     /// Makes collections, indexes and unique rules exist; warns about duplicates already stored instead of failing.
-    async fn prepare(&self, domain: &Domain) -> Result<(), StoreError>;
+    async fn prepare(&self, domain: &Domain) -> Result<(), StoreError> {
+        self.prepare_collections(&domain.collections()).await
+    }
+
+    /// The same for these alone.
+    async fn prepare_collections(&self, collections: &Collections<'_>) -> Result<(), StoreError>;
 
     /// All or nothing, in order, one commit.
     async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, StoreError>;
@@ -202,6 +212,17 @@ impl Write {
     }
 
     pub fn source(&self) -> &str {
+        match self {
+            Write::Insert { source, .. }
+            | Write::Replace { source, .. }
+            | Write::Set { source, .. }
+            | Write::Delete { source, .. }
+            | Write::DeleteMany { source, .. }
+            | Write::Vacant { source, .. } => source,
+        }
+    }
+
+    fn source_mut(&mut self) -> &mut String {
         match self {
             Write::Insert { source, .. }
             | Write::Replace { source, .. }

@@ -131,7 +131,7 @@ pub async fn import_file(
         (Lines::standard_input().map_err(at(file))?, Record::unnamed(&resource.key))
     } else {
         let lines = Lines::open(file).map_err(at(file))?;
-        (lines, Record::new(&resource.key, file).map_err(at(file))?)
+        (lines, Record::new(&resource.key, file).map_err(at(file))?.beside(&resource))
     };
     let mut result = Import::default();
     if !standard_input {

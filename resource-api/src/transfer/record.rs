@@ -15,6 +15,7 @@ use shared::clock;
 use shared::random::random_bytes;
 use shared::store::StoreError;
 
+use crate::domain::Resource;
 use crate::query::Filter;
 use crate::store::{DocumentStore, Guard, Outcome, Write};
 
@@ -25,6 +26,8 @@ pub const SOURCE: &str = "evergate_imports";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     id: String,
+    /// The collection it is in: in the database of the resource's documents.
+    source: String,
     resource: String,
     file: String,
     /// Length and time of the last change, which tell another state of the file.
@@ -56,6 +59,7 @@ impl Record {
     pub fn unnamed(resource: &str) -> Self {
         Self {
             id: String::new(),
+            source: SOURCE.to_owned(),
             resource: resource.to_owned(),
             file: String::new(),
             state: (0, 0),
@@ -67,6 +71,12 @@ impl Record {
             untold: Vec::new(),
             finished: false,
         }
+    }
+
+    /// The same, kept beside the resource's documents.
+    #[must_use]
+    pub fn beside(self, resource: &Resource) -> Self {
+        Self { source: resource.datasource.beside(SOURCE).into_owned(), ..self }
     }
 
     /// The id of the document in a line, if it brings none.
@@ -87,11 +97,11 @@ impl Record {
     /// The record of an earlier import of the same file into the same resource.
     pub async fn stored(&self, documents: &dyn DocumentStore) -> Result<Option<Self>, StoreError> {
         let id = Bson::String(self.id.clone());
-        let Some(found) = documents.get(SOURCE, &id, &Filter::All).await? else { return Ok(None) };
+        let Some(found) = documents.get(&self.source, &id, &Filter::All).await? else { return Ok(None) };
         let found = Document::try_from(found).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let read =
             Self::read(&found).ok_or_else(|| StoreError::Corrupt(format!("the record of an import: {found}")))?;
-        Ok(Some(read))
+        Ok(Some(Self { source: self.source.clone(), ..read }))
     }
 
     /// Whether the file is still as it was when that import began.
@@ -101,7 +111,7 @@ impl Record {
 
     /// Stores it, in the place of an earlier one.
     pub async fn store(&self, documents: &dyn DocumentStore) -> Result<(), StoreError> {
-        let new = Write::Insert { source: SOURCE.to_owned(), document: Arc::new(self.to_document()) };
+        let new = Write::Insert { source: self.source.clone(), document: Arc::new(self.to_document()) };
         if let Outcome::Done(_) = documents.commit(vec![new]).await? {
             return Ok(());
         }
@@ -118,7 +128,7 @@ impl Record {
 
     fn replace(&self, filter: Filter) -> Write {
         let guard = Guard { id: Bson::String(self.id.clone()), filter, etag: None };
-        Write::Replace { source: SOURCE.to_owned(), guard, document: Arc::new(self.to_document()) }
+        Write::Replace { source: self.source.clone(), guard, document: Arc::new(self.to_document()) }
     }
 
     fn to_document(&self) -> RawDocumentBuf {
@@ -151,6 +161,7 @@ impl Record {
         };
         Some(Self {
             id: document.get_str("_id").ok()?.to_owned(),
+            source: SOURCE.to_owned(),
             resource: document.get_str("resource").ok()?.to_owned(),
             file: document.get_str("file").ok()?.to_owned(),
             state: (document.get_i64("size").ok()?, document.get_i64("changed").ok()?),

@@ -58,6 +58,7 @@ fn what_python_alone_can_say_is_listed() {
         json!({ "kind": "shop", "opened": { "$gte": epoch }, "owner": { "$ne": id } })
     );
     assert_eq!(shops["datasource"]["default_sort"], json!([["name", 1], ["opened", -1]]));
+    assert_eq!(shops["mongo_prefix"], "ARCHIVE");
     assert_eq!(
         shops["mongo_indexes"]["by_code"],
         json!([[["code", 1], ["kind", -1]], { "unique": true, "sparse": true }])
@@ -78,11 +79,12 @@ fn what_python_alone_can_say_is_listed() {
     assert_eq!(goods["price"], json!({ "type": "integer" }));
     assert_eq!(goods["added"]["default_setter"], "utcnow");
     assert_eq!(domain["RATE_LIMIT_GET"], json!([300, 900]));
-    for absent in ["HOUSE_CURRENCY", "EPOCH", "MONGO_URI", "secret@"] {
+    for absent in ["HOUSE_CURRENCY", "EPOCH", "MONGO_URI", "ARCHIVE_URI", "secret@"] {
         assert!(!place.read("shop.json").contains(absent), "{absent}");
     }
     for listed in [
-        "MONGO_URI: the store is named in",
+        "MONGO_URI: the store is named in the service's own configuration\n",
+        "ARCHIVE_URI: the store is named in the service's own configuration, under stores.ARCHIVE",
         "DOMAIN.goods.authentication: the class TokenAuth",
         "DOMAIN.goods.schema.name.coerce: the function slug",
         "DOMAIN.goods.schema.price.coerce: a lambda (line ",
@@ -98,6 +100,9 @@ fn what_python_alone_can_say_is_listed() {
     ] {
         assert!(done.error.contains(listed), "{listed} is missing in\n{}", done.error);
     }
+    place.run(&["check", &output]).is(1).says("mongo_prefix ARCHIVE: nothing says where it leads");
+    let stores = format!("{}[stores]\nARCHIVE = \"sqlite:archive.db\"\n", place.read("config.toml"));
+    place.write("config.toml", &stores);
     place.run(&["check", &output]).is(0).says("2 resources, no faults");
     convert("store", &["--output", &output]).is(1).says("exists already; --overwrite");
 }

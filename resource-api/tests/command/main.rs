@@ -5,6 +5,7 @@ mod place;
 
 mod backup;
 mod check;
+mod connections;
 mod eve_settings;
 mod export;
 mod guide;

@@ -4,6 +4,7 @@
 mod auth_server;
 mod claims;
 mod conditions;
+mod connections;
 mod domain_rules;
 mod embedding;
 mod errors;

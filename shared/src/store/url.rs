@@ -57,6 +57,17 @@ impl StoreUrl {
         }
     }
 
+    /// Whether both lead to the same store, as the same user and with the same options.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (StoreUrl::Sqlite(_), StoreUrl::Sqlite(_)) => self.place() == other.place(),
+            (StoreUrl::Mongo(one), StoreUrl::Mongo(two)) | (StoreUrl::Redis(one), StoreUrl::Redis(two)) => {
+                one.matches(two.expose())
+            }
+            _ => false,
+        }
+    }
+
     pub fn scheme(&self) -> &'static str {
         match self {
             StoreUrl::Sqlite(_) => "sqlite",

@@ -67,7 +67,6 @@ const UNSERVED: &[(&str, Unserved)] = &[
     ("VERSIONING", Unserved::Fault),
     ("SOFT_DELETE", Unserved::Fault),
     ("OPLOG", Unserved::Fault),
-    ("AUTH_MONGO_PREFIX_CLAIM", Unserved::Fault),
     ("RETURN_MEDIA_AS_URL", Unserved::Fault),
     ("EXTENDED_MEDIA_INFO", Unserved::Fault),
     ("VERSIONS", Unserved::Silent),

@@ -2,6 +2,7 @@
 //!
 //! A new global setting is a line in `global.rs`, a new resource setting one in `resource.rs`, a new rule an arm in `rule.rs`.
 
+mod connections;
 mod datasource;
 mod file;
 mod global;
@@ -64,14 +65,15 @@ fn examine_text(format: Format, text: &str) -> Result<(Domain, Vec<Fault>), Doma
         report: &report,
     };
     context.types = types::read(&top, &context);
-    let resources = resources(&top, &context);
+    let (resources, prefixes) = resources(&top, &context);
+    let connections = connections::read(&top, prefixes, top.optional_text("AUTH_MONGO_PREFIX_CLAIM", None));
     top.finish();
     resource::check_relations(&resources, &report);
-    Ok((Domain { settings, resources, warnings: report.warnings.take() }, report.faults.take()))
+    Ok((Domain { settings, resources, connections, warnings: report.warnings.take() }, report.faults.take()))
 }
 
-/// CFG-02: a mapping, which may be empty.
-fn resources(top: &Section<'_>, context: &resource::Context<'_>) -> IndexMap<String, Arc<Resource>> {
+/// CFG-02: a mapping, which may be empty. With the prefixes of the resources' connections.
+fn resources(top: &Section<'_>, context: &resource::Context<'_>) -> (IndexMap<String, Arc<Resource>>, Vec<String>) {
     let empty = Document::new();
     let written = match top.get("DOMAIN") {
         Some(Bson::Document(written)) => written,
@@ -84,14 +86,16 @@ fn resources(top: &Section<'_>, context: &resource::Context<'_>) -> IndexMap<Str
             &empty
         }
     };
-    let mut resources = IndexMap::new();
+    let (mut resources, mut prefixes) = (IndexMap::new(), Vec::new());
     for (key, value) in written {
         match value {
             Bson::Document(document) => {
-                resources.insert(key.clone(), Arc::new(resource::read(key, document, context)));
+                let (resource, prefix) = resource::read(key, document, context);
+                resources.insert(key.clone(), Arc::new(resource));
+                prefixes.push(prefix);
             }
             _ => context.report.fault(Some(key), None, None, "must be a mapping"),
         }
     }
-    resources
+    (resources, prefixes)
 }

@@ -10,7 +10,9 @@ use super::hooks;
 use super::schema::{self, SchemaReader};
 use super::section::{Report, Section, texts};
 use super::types::Types;
-use crate::domain::{AdditionalLookup, FieldType, Method, RequiredScopes, Resource, Roles, Rule, Settings};
+use crate::domain::{
+    AdditionalLookup, FieldType, Method, RequiredScopes, Resource, Roles, Rule, Settings, connections,
+};
 
 /// What a resource is read with.
 pub struct Context<'a> {
@@ -21,8 +23,8 @@ pub struct Context<'a> {
     pub report: &'a Report,
 }
 
-/// Reads one resource; its faults are in the report.
-pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
+/// Reads one resource, and the prefix of its connection; its faults are in the report.
+pub fn read(key: &str, document: &Document, context: &Context<'_>) -> (Resource, String) {
     let defaults = context.defaults;
     let section = Section::new(Some(key), "", document, context.report);
     unserved(&section);
@@ -51,7 +53,9 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
     }
     let pagination_limit = section.natural("pagination_limit", 0, u64::from(u32::MAX));
     let indexes = datasource::indexes(&section, &schema, &id_field, auth_field.as_deref());
-    let datasource = datasource::read(key, &section, &schema, &id_field, allow_unknown, context);
+    let mut datasource = datasource::read(key, &section, &schema, &id_field, allow_unknown, context);
+    let prefix = prefix(&section);
+    datasource.source = connections::at(&prefix.to_ascii_uppercase(), &datasource.source);
 
     let public: Vec<&str> =
         public_methods.union(&public_item_methods).filter(|it| **it != Method::Post).map(|it| it.name()).collect();
@@ -112,7 +116,17 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> Resource {
         id_field,
     };
     section.finish();
-    resource
+    (resource, prefix)
+}
+
+/// `mongo_prefix`: letters, digits and underscores, as it begins the names of settings.
+fn prefix(section: &Section<'_>) -> String {
+    let prefix = section.optional_text("mongo_prefix", None).unwrap_or_else(|| connections::MAIN.to_owned());
+    if !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return prefix;
+    }
+    section.fault("mongo_prefix", "must be letters, digits and underscores");
+    connections::MAIN.to_owned()
 }
 
 /// The schema as written and as parsed, both with the id field (CFG-07, CFG-10).
@@ -240,11 +254,9 @@ fn is_open(section: &Section<'_>) -> bool {
 }
 
 fn unserved(section: &Section<'_>) {
-    for key in ["versioning", "soft_delete", "mongo_prefix"] {
+    for key in ["versioning", "soft_delete"] {
         let off = match section.get(key) {
             None | Some(Bson::Null | Bson::Boolean(false)) => true,
-            // Its default.
-            Some(Bson::String(prefix)) => key == "mongo_prefix" && prefix == "MONGO",
             Some(_) => false,
         };
         if !off {

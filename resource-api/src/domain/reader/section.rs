@@ -1,5 +1,6 @@
 //! A mapping of the domain file, read setting by setting: wrong values become faults, keys never read become warnings.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
@@ -47,7 +48,7 @@ pub struct Section<'a> {
     prefix: &'static str,
     document: &'a Document,
     pub report: &'a Report,
-    seen: RefCell<HashSet<&'static str>>,
+    seen: RefCell<HashSet<Cow<'static, str>>>,
 }
 
 impl<'a> Section<'a> {
@@ -57,10 +58,20 @@ impl<'a> Section<'a> {
 
     /// The raw value; null is a value here.
     pub fn get(&self, key: &'static str) -> Option<&'a Bson> {
-        self.seen.borrow_mut().insert(key);
+        self.seen.borrow_mut().insert(Cow::Borrowed(key));
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.insert(format!("{}{key}", self.prefix)));
         self.document.get(key)
+    }
+
+    /// The same of a key that another setting makes.
+    pub fn named(&self, key: &str) -> Option<&'a Bson> {
+        self.seen.borrow_mut().insert(Cow::Owned(key.to_owned()));
+        self.document.get(key)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &'a String> {
+        self.document.keys()
     }
 
     pub fn fault(&self, key: &str, message: impl Into<String>) {

@@ -11,6 +11,7 @@ use crate::domain::{
 use crate::query::{Direction, Filter};
 
 mod checks;
+mod connections;
 mod datasource;
 mod guide;
 mod hooks;
@@ -239,8 +240,8 @@ fn unserved_features_are_named() {
     let file = json!({
         "VERSIONING": true, "OPLOG": true, "SOFT_DELETE": false, "OPLOG_AUDIT": true,
         "RENDERERS": ["eve.render.JSONRenderer", "eve.render.XMLRenderer"],
-        "DOMAIN": {"other": {"mongo_prefix": "OTHER"}, "r": {
-            "soft_delete": true, "versioning": false, "mongo_prefix": "MONGO", "datasource": {"aggregation": {"pipeline": []}},
+        "DOMAIN": {"r": {
+            "soft_delete": true, "versioning": false, "datasource": {"aggregation": {"pipeline": []}},
             "schema": {"m": {"type": "media"}, "v": {"data_relation": {"resource": "r", "version": true}}},
         }},
     });
@@ -250,7 +251,6 @@ fn unserved_features_are_named() {
             "VERSIONING: not supported by this version",
             "OPLOG: not supported by this version",
             "RENDERERS: XML is not supported by this version",
-            "other: mongo_prefix: not supported by this version",
             "r: soft_delete: not supported by this version",
             "r: field 'm': type: media is not supported by this version",
             "r: field 'v': data_relation: version: not supported by this version",

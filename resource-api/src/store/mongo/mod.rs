@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 
 use self::doubled::Doubled;
 use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, Write, insert_each, waiting};
-use crate::domain::Domain;
+use crate::domain::Collections;
 use crate::query::{Filter, Find};
 
 /// Documents of one source whose ids are looked up before they are inserted each by itself.
@@ -76,8 +76,8 @@ fn with_id(id: &Bson, filter: &Filter) -> Document {
 
 #[async_trait]
 impl DocumentStore for MongoDocuments {
-    async fn prepare(&self, domain: &Domain) -> Result<(), StoreError> {
-        self.prepare_collections(domain).await
+    async fn prepare_collections(&self, collections: &Collections<'_>) -> Result<(), StoreError> {
+        self.prepare_all(collections).await
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, StoreError> {

@@ -9,7 +9,7 @@ use shared::store::StoreError;
 use shared::store::mongo::{code, duplicate};
 
 use super::MongoDocuments;
-use crate::domain::{Domain, Index, IndexDirection};
+use crate::domain::{Collections, Index, IndexDirection};
 
 /// Where transactions that look for a vacancy meet.
 pub(super) const LOCKS: &str = "evergate_lock";
@@ -23,7 +23,7 @@ const OTHER_INDEX: [i32; 2] = [85, 86];
 const OWN_INDEXES: [&str; 2] = ["unique_", "look_up_"];
 
 impl MongoDocuments {
-    pub(super) async fn prepare_collections(&self, domain: &Domain) -> Result<(), StoreError> {
+    pub(super) async fn prepare_all(&self, collections: &Collections<'_>) -> Result<(), StoreError> {
         self.mongo.claim_version("documents", 1).await?;
         let expires = Index {
             name: "expires".to_owned(),
@@ -33,8 +33,8 @@ impl MongoDocuments {
             options: doc! { "expireAfterSeconds": LOCK_LIFE },
         };
         self.prepare_collection(LOCKS, &[expires]).await?;
-        for (source, indexes) in domain.collections() {
-            self.prepare_collection(source, &indexes).await?;
+        for (source, indexes) in collections {
+            self.prepare_collection(source, indexes).await?;
         }
         Ok(())
     }

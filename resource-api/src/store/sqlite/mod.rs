@@ -39,7 +39,7 @@ use self::halt::Halt;
 use self::insert_each::New;
 use self::write::{Prepared, Undone};
 use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, SCAN_BYTES, Write};
-use crate::domain::{Domain, Index};
+use crate::domain::{Collections, Index};
 use crate::query::{Filter, Find};
 
 /// Documents that a list may look up on the calling thread, and steps it may make through indexes: some 200 µs in all.
@@ -108,8 +108,8 @@ impl DocumentStore for SqliteDocuments {
         self.sqlite.measure(metrics);
     }
 
-    async fn prepare(&self, domain: &Domain) -> Result<(), StoreError> {
-        self.prepare_sources(domain).await
+    async fn prepare_collections(&self, collections: &Collections<'_>) -> Result<(), StoreError> {
+        self.prepare_sources(collections).await
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Outcome, StoreError> {

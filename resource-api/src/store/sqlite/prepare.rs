@@ -7,16 +7,16 @@ use super::SqliteDocuments;
 use super::catalogue::{Definition, IndexTable, Source};
 use super::find::{blob, document};
 use super::write::mark;
-use crate::domain::Domain;
+use crate::domain::Collections;
 
 /// Documents put into a new index by one commit; other writes go between.
 const BATCH: i64 = 1000;
 
 impl SqliteDocuments {
-    pub(super) async fn prepare_sources(&self, domain: &Domain) -> Result<(), StoreError> {
-        for (name, indexes) in domain.collections() {
+    pub(super) async fn prepare_sources(&self, collections: &Collections<'_>) -> Result<(), StoreError> {
+        for (name, indexes) in collections {
             let mut definitions = Vec::with_capacity(indexes.len());
-            for index in &indexes {
+            for index in indexes {
                 if let Some(definition) = Definition::new(name, index)
                     && !definitions.contains(&definition)
                 {

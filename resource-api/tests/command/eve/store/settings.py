@@ -15,6 +15,7 @@ DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 RESOURCE_METHODS = ("GET", "POST")
 ITEM_METHODS = ("GET", "PATCH", "PUT", "DELETE")
 MONGO_URI = "mongodb://user:secret@db/store"
+ARCHIVE_URI = "mongodb://user:secret@archive/store"
 MONGO_QUERY_BLACKLIST = ["$where"]
 RENDERERS = ["eve.render.JSONRenderer"]
 RATE_LIMIT_GET = (300, 60 * 15)
@@ -31,6 +32,7 @@ class TokenAuth:
 DOMAIN = OrderedDict()
 DOMAIN["shops"] = {
     "authentication": None,
+    "mongo_prefix": "ARCHIVE",
     "datasource": {
         "source": "places",
         "filter": {"kind": "shop", "opened": {"$gte": EPOCH}, "owner": {"$ne": MAIN_SHOP}},
