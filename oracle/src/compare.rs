@@ -145,11 +145,16 @@ fn compare_bodies(
     };
     let parsed = (serde_json::from_str::<Value>(inside), serde_json::from_str::<Value>(inside_tested));
     if let (Ok(of_reference), Ok(of_tested)) = parsed {
-        learn_ids(&of_reference, &of_tested, state);
+        let id_field = step.resource.as_deref().and_then(|key| world.resource(key)).map_or("_id", |it| &it.id_field);
+        if step.unordered {
+            let told = |value: &Value| by_own_id(&world.words.items, id_field, value);
+            learn_ids(&told(&of_reference), &told(&of_tested), state);
+        } else {
+            learn_ids(&of_reference, &of_tested, state);
+        }
         let aligned = state.aligned(inside);
         let of_reference: Value = serde_json::from_str(&aligned).unwrap_or(of_reference);
         let total = || reference.header(&total_header(world))?.parse().ok();
-        let id_field = step.resource.as_deref().and_then(|key| world.resource(key)).map_or("_id", |it| &it.id_field);
         if step.unordered && reorder(world, id_field, &of_reference, &of_tested, total(), found) {
             return false;
         }
@@ -165,6 +170,17 @@ fn compare_bodies(
 fn unwrapped(body: &str) -> Option<(&str, &str)> {
     let (function, rest) = body.split_once('(')?;
     Some((function, rest.strip_suffix(')')?)).filter(|_| !function.contains(['{', '<', '"']))
+}
+
+/// With its items in the order of ids that clients have given, or, where there are none, without items: in which place an item is
+/// says nothing about it.
+fn by_own_id(items: &str, id_field: &str, value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(listed) = value.get_mut(items).and_then(Value::as_array_mut) {
+        listed.retain(|item| id_field != "_id" && !item[id_field].is_null());
+        listed.sort_by_cached_key(|item| item[id_field].to_string());
+    }
+    value
 }
 
 /// Ids in the same place that the two servers have each made for themselves stand for each other.

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use oracle::{Options, run};
+use oracle::{Options, Reference, run};
 
 /// Sends the same generated requests to Eve and to resource-api and tells what differs.
 #[derive(Parser)]
 struct Arguments {
     /// A Python that has Eve.
+    #[arg(long, required_unless_present = "stores")]
+    python: Option<PathBuf>,
+    /// Compare resource-api on MongoDB with itself on SQLite, instead of Eve.
     #[arg(long)]
-    python: PathBuf,
-    /// A server of MongoDB's protocol, for Eve.
+    stores: bool,
+    /// A server of MongoDB's protocol, for Eve, or for resource-api with --stores.
     #[arg(long)]
     mongodb: String,
     /// The first history's seed.
@@ -35,8 +38,12 @@ struct Arguments {
 
 #[actix_rt::main]
 async fn main() -> ExitCode {
-    let Arguments { python, mongodb, seed, histories, length, world, shown } = Arguments::parse();
-    let options = Options { python, mongodb, seed, histories, length, world, shown };
+    let Arguments { python, stores, mongodb, seed, histories, length, world, shown } = Arguments::parse();
+    let reference = match python {
+        Some(python) if !stores => Reference::Eve(python),
+        _ => Reference::Sqlite,
+    };
+    let options = Options { reference, mongodb, seed, histories, length, world, shown };
     match run(&options).await {
         Ok(report) => {
             println!("{report}");

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::contest::{Contest, Contestant, Differed, Fresh};
+use crate::differences::Against;
 use crate::generate::history;
 use crate::server::{Eve, Keeps, ServerError};
 use crate::shrink::shrink;
@@ -15,9 +16,8 @@ use crate::world::World;
 /// What to play.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A Python that has Eve.
-    pub python: PathBuf,
-    /// A server of MongoDB's protocol, for Eve.
+    pub reference: Reference,
+    /// A server of MongoDB's protocol, for Eve, or for resource-api where it is compared with itself.
     pub mongodb: String,
     /// The first history's; each next one has the next.
     pub seed: u64,
@@ -29,6 +29,15 @@ pub struct Options {
     pub world: Option<String>,
     /// As many different differences are shown for each world; the rest is counted.
     pub shown: usize,
+}
+
+/// What resource-api is compared with.
+#[derive(Debug, Clone)]
+pub enum Reference {
+    /// Eve, run by a Python that has it, compared with resource-api on the embedded store.
+    Eve(PathBuf),
+    /// resource-api on the embedded store, compared with itself on MongoDB.
+    Sqlite,
 }
 
 /// What came of it.
@@ -69,10 +78,24 @@ pub async fn run(options: &Options) -> Result<Report, ServerError> {
 
 async fn run_world(options: &Options, world: &World) -> Result<Report, ServerError> {
     let database = format!("oracle_{}_{}", world.name, std::process::id());
-    let eve = Eve::start(&options.python, &options.mongodb, &database, &world.domain)?;
-    let servers =
-        Pair { reference: Contestant::Eve(eve), tested: Contestant::ResourceApi(Fresh::new(world, Keeps::Sqlite)?) };
-    let mut contest = Contest { world, servers };
+    let ours = |keeps| Fresh::new(world, keeps).map(Contestant::ResourceApi);
+    let (against, keeps, reference) = match &options.reference {
+        Reference::Eve(python) => {
+            let eve = Eve::start(python, &options.mongodb, &database, &world.domain)?;
+            (Against::Eve, Keeps::Sqlite, Contestant::Eve(eve))
+        }
+        Reference::Sqlite => (Against::Sqlite, Keeps::in_database(&options.mongodb, &database), ours(Keeps::Sqlite)?),
+    };
+    let servers = Pair { reference, tested: ours(keeps)? };
+    let mut contest = Contest { world, servers, against };
+    let report = play(options, world, &mut contest).await;
+    if let Contestant::ResourceApi(fresh) = contest.servers.tested {
+        fresh.end().await?;
+    }
+    report
+}
+
+async fn play(options: &Options, world: &World, contest: &mut Contest<'_>) -> Result<Report, ServerError> {
     let mut report = Report::default();
     for seed in options.seed..options.seed + options.histories {
         let steps = history(world, seed, options.length);
@@ -86,7 +109,7 @@ async fn run_world(options: &Options, world: &World) -> Result<Report, ServerErr
         let seeds = report.counted.entry(differed.signature()).or_default();
         seeds.push(seed);
         if seeds.len() == 1 && report.found.len() < options.shown {
-            let (steps, differed) = shrink(&mut contest, steps, differed).await?;
+            let (steps, differed) = shrink(contest, steps, differed).await?;
             report.found.push(Found { world: world.name.clone(), seed, steps, requests: Vec::new(), differed });
         }
     }

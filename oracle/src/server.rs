@@ -15,7 +15,7 @@ use serde_json::Value;
 use shared::Secret;
 use shared::http_client::{HttpClient, HttpClientConfig, HttpClientError};
 use shared::serve::{ServerConfig, Tls};
-use shared::store::StoreUrl;
+use shared::store::{Mongo, StoreUrl};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -176,6 +176,35 @@ pub enum Keeps {
     Mongodb {
         url: String,
     },
+}
+
+impl Keeps {
+    /// In a database of this name on a server of MongoDB's protocol.
+    pub fn in_database(mongodb: &str, database: &str) -> Self {
+        let (base, options) = mongodb.split_once('?').unwrap_or((mongodb, ""));
+        let (scheme, rest) = base.split_once("://").unwrap_or(("mongodb", base));
+        let hosts = rest.split('/').next().unwrap_or_default();
+        // Test machines are busy.
+        let patient = "serverSelectionTimeoutMS=30000&connectTimeoutMS=30000&timeoutMS=30000";
+        Keeps::Mongodb { url: format!("{scheme}://{hosts}/{database}?{options}&{patient}") }
+    }
+
+    /// One of many of the same kind.
+    #[must_use]
+    pub fn numbered(&self, number: usize) -> Self {
+        match self {
+            Keeps::Sqlite => Keeps::Sqlite,
+            Keeps::Mongodb { url } => Keeps::Mongodb { url: url.replacen('?', &format!("_{number}?"), 1) },
+        }
+    }
+
+    /// Leaves nothing of it.
+    pub async fn drop(&self) -> Result<(), ServerError> {
+        let Keeps::Mongodb { url } = self else { return Ok(()) };
+        let failed = |error: &dyn std::fmt::Display| ServerError::ResourceApi(error.to_string());
+        let mongo = Mongo::connect(&Secret::new(url), "unnamed").await.map_err(|error| failed(&error))?;
+        mongo.database().drop().await.map_err(|error| failed(&error))
+    }
 }
 
 impl ResourceApi {

@@ -64,8 +64,7 @@ async fn same(eve: &Caller, ours: &Caller, target: &str) {
 async fn an_eve_database_is_served_as_it_is_and_eve_goes_on_with_it() {
     let (Some(python), Some(mongodb)) = (given("TEST_EVE_PYTHON"), given("TEST_MONGODB_URL")) else { return };
     let database = format!("take_over_{}", std::process::id());
-    let (address, options) = mongodb.split_once("/?").unwrap();
-    let keeps = Keeps::Mongodb { url: format!("{address}/{database}?{options}") };
+    let keeps = Keeps::in_database(&mongodb, &database);
     let server = Eve::start(Path::new(&python), &mongodb, &database, &domain()).unwrap();
     let eve = &server.caller;
     let ada = json!({

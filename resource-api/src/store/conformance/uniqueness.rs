@@ -1,8 +1,7 @@
 //! What may be stored once.
 
 use bson::oid::ObjectId;
-use bson::spec::BinarySubtype;
-use bson::{Binary, Bson, DateTime, Document, Regex, Timestamp, doc};
+use bson::{Bson, Document, doc};
 use futures_util::future::join_all;
 
 use super::*;

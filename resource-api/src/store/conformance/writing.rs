@@ -2,7 +2,7 @@
 
 use bson::oid::ObjectId;
 use bson::spec::BinarySubtype;
-use bson::{Binary, Bson, DateTime, Document, Regex, Timestamp, doc};
+use bson::{Binary, Bson, DateTime, Regex, Timestamp, doc};
 use futures_util::future::join_all;
 
 use super::*;
