@@ -16,8 +16,8 @@ use shared::serve::{ServerConfig, Tls};
 use shared::store::StoreUrl;
 use url::{Host, Url};
 
-pub use hooks::HooksConfig;
 use crate::domain::connections::MAIN;
+pub use hooks::HooksConfig;
 
 /// An answer about a token is trusted this long at most, in seconds: while a feed tells what is revoked, and without one.
 const LONGEST_TRUST: f64 = 30.0;

@@ -57,12 +57,12 @@ pub async fn holder(url: &StoreUrl, domain: Option<&Path>, is_source: bool) -> R
         return Err(HolderError::WhichDocuments);
     }
     let mut ends = HashMap::from([(IDEMPOTENCY.to_owned(), vec![("expires".to_owned(), 0)])]);
-    for (source, indexes) in domain.iter().flat_map(Domain::collections) {
+    for (source, indexes) in domain.iter().flat_map(Domain::collections_anywhere) {
         let ending = indexes.iter().filter_map(|index| match (&*index.keys, seconds(&index.options)) {
             ([(path, _)], Some(seconds)) => Some((path.clone(), seconds)),
             _ => None,
         });
-        ends.insert(source.to_owned(), ending.collect());
+        ends.insert(source.into_owned(), ending.collect());
     }
     let documents = store::open_still(url, PATIENCE).await?;
     Ok(DocumentHolder { documents, domain, only_of_domain, ends })
@@ -83,7 +83,7 @@ impl Holder for DocumentHolder {
         let mut sources = self.documents.sources().await?;
         sources.retain(|source| source != MARKS);
         if let Some(domain) = self.domain.as_ref().filter(|_| self.only_of_domain) {
-            let wanted = domain.collections();
+            let wanted = domain.collections_anywhere();
             sources.retain(|source| source.starts_with(OWN_SOURCES) || wanted.contains_key(source.as_str()));
         }
         Ok(sources)
@@ -126,7 +126,7 @@ impl Holder for DocumentHolder {
 
     async fn finish(&self) -> Result<(), StoreError> {
         if let Some(domain) = &self.domain {
-            self.documents.prepare(domain).await?;
+            self.documents.prepare_collections(&domain.collections_anywhere()).await?;
         }
         match self.mark().await? {
             Some(_) => {

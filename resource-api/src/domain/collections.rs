@@ -55,6 +55,16 @@ impl Domain {
         collections
     }
 
+    /// The same whatever the connection, for who has one store before him and not the others.
+    pub fn collections_anywhere(&self) -> Collections<'static> {
+        let mut anywhere = Collections::new();
+        for (source, indexes) in self.collections() {
+            let known = anywhere.entry(Cow::Owned(connections::parts(&source).1.to_owned())).or_default();
+            known.extend(indexes.into_iter().filter(|index| !known.contains(index)).collect::<Vec<_>>());
+        }
+        anywhere
+    }
+
     /// What validation asks the store: the paths of all unique rules, also within alternatives, and what references lead
     /// to. Paths below keys that only the document knows are none.
     fn in_schema<'d>(

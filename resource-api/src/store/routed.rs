@@ -13,7 +13,7 @@ use shared::metrics::Metrics;
 use shared::store::StoreError;
 
 use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, Write};
-use crate::domain::connections::{MAIN, parts};
+use crate::domain::connections::{MAIN, at, parts};
 use crate::domain::{Collections, Index};
 use crate::query::{Filter, Find};
 
@@ -133,6 +133,15 @@ impl DocumentStore for Routed {
     async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError> {
         let (store, name) = self.at(source)?;
         store.scan(name, after, limit).await
+    }
+
+    async fn sources(&self) -> Result<Vec<String>, StoreError> {
+        let mut sources = Vec::new();
+        for (prefix, store) in self.stores() {
+            sources.extend(store.sources().await?.iter().map(|name| at(prefix, name)));
+        }
+        sources.sort_unstable();
+        Ok(sources)
     }
 
     async fn insert_each(&self, source: &str, candidates: Vec<Candidate>, also: Also) -> Result<Each, StoreError> {

@@ -79,6 +79,7 @@ async fn a_collection_is_in_the_store_of_its_connection() {
     assert_eq!(left.iter().map(|left| left.index).collect::<Vec<_>>(), [0]);
     assert_eq!((count(&*other, "things").await, count(&*other, "records").await), (3, 1));
     routed.ping().await.unwrap();
+    assert_eq!(routed.sources().await.unwrap(), [at("OTHER", "records"), there]);
 }
 
 /// A commit is in one store or none.
