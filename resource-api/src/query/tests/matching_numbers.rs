@@ -37,3 +37,23 @@ fn bits() {
         &[json!({ "a": 4 })],
     );
 }
+
+/// FILT-14, MongoDB's manual on bitwise operators: whole numbers of any type that 64 bits hold, and binary data.
+#[test]
+fn bits_are_those_of_whole_numbers() {
+    let decimal = |text: &str| json!({ "a": { "$numberDecimal": text } });
+    let binary = json!({ "a": { "$binary": { "base64": "BQ==", "subType": "00" } } });
+    check(
+        json!({ "a": { "$bitsAllSet": [0, 2] } }),
+        &[json!({ "a": 5 }), json!({ "a": 7.0 }), decimal("5"), decimal("50E-1"), json!({ "a": [1, 5] }), binary],
+        &[
+            json!({ "a": 4 }),
+            json!({ "a": 5.5 }),
+            decimal("5.5"),
+            decimal("NaN"),
+            decimal("1E+30"),
+            json!({ "a": "5" }),
+        ],
+    );
+    check(json!({ "a": { "$bitsAnyClear": 5 } }), &[decimal("4"), json!({ "a": 0 })], &[decimal("5"), json!({})]);
+}

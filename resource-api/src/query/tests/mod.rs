@@ -6,6 +6,7 @@ mod embedded;
 mod links;
 mod matching;
 mod matching_numbers;
+mod matching_patterns;
 mod mongo_syntax;
 mod order;
 mod page;
