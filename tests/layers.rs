@@ -83,7 +83,7 @@ const DRIVERS: &[(&str, &[&str])] = &[
             "benches/src/driver.rs",
             "resource-api/src/store/mongo/",
             "shared/src/expiring/mongo",
-            "shared/src/store/mongo.rs",
+            "shared/src/store/mongo",
         ],
     ),
     // Their modules bear the driver's name.
