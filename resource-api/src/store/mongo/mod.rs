@@ -95,7 +95,7 @@ impl DocumentStore for MongoDocuments {
     }
 
     async fn scan(&self, source: &str, after: Option<&Bson>, limit: usize) -> Result<Vec<RawDocumentBuf>, StoreError> {
-        self.mongo.limited(self.piece(source, after, limit)).await
+        self.queries.limited(self.piece(source, after, limit)).await
     }
 
     async fn sources(&self) -> Result<Vec<String>, StoreError> {
