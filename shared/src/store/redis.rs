@@ -190,8 +190,8 @@ mod tests {
         let asked = Instant::now();
         for _ in 0..1000 {
             ping().await.unwrap_err();
+            assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
         }
-        assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
         relay.restore();
         let restored = Instant::now();
         while ping().await.is_err() {
