@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod conformance;
 mod connections;
+pub mod keys;
 mod mongo;
 mod routed;
 #[cfg(test)]

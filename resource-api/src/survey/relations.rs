@@ -11,7 +11,7 @@ use crate::domain::validate::Lookup;
 use crate::endpoints::values_at;
 use crate::query::{Filter, Find};
 use crate::store::DocumentStore;
-use crate::store::sqlite::equality_key;
+use crate::store::keys::equality_key;
 
 /// Answers kept: then it begins anew, so that they don't fill the memory.
 const MOST: usize = 1_000_000;

@@ -12,7 +12,7 @@ use crate::domain::validate::{Finding, UniqueWithin};
 use crate::domain::{Field, Resource, Rule, Schema};
 use crate::endpoints::values_at;
 use crate::store::DocumentStore;
-use crate::store::sqlite::{IndexKeys, equality_key};
+use crate::store::keys::{IndexKeys, equality_key};
 
 type Key = [u8; 16];
 
@@ -30,7 +30,7 @@ impl Counted {
         unique_rules(&resource.schema, "", &mut rules);
         let mut indexes = Vec::new();
         for index in resource.indexes.iter().filter(|index| index.unique && index.options.contains_key("unique")) {
-            if let Some(keys) = IndexKeys::new(&resource.datasource.source, index)? {
+            if let Some(keys) = IndexKeys::new(index) {
                 let path = index.keys.first().map_or_else(String::new, |(path, _)| path.clone());
                 indexes.push((index.name.clone(), path, keys));
             }

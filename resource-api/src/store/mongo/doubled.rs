@@ -8,12 +8,11 @@ use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::ClientSession;
 use mongodb::error::Error;
-use shared::store::StoreError;
 
 use super::MongoDocuments;
 use super::write::{Refused, guard};
 use crate::domain::Index;
-use crate::store::sqlite::IndexKeys;
+use crate::store::keys::IndexKeys;
 use crate::store::{Write, raw};
 
 /// By source.
@@ -27,10 +26,10 @@ struct Rule {
 }
 
 impl Doubled {
-    pub(super) fn set(&self, source: &str, indexes: &[&Index]) -> Result<(), StoreError> {
+    pub(super) fn set(&self, source: &str, indexes: &[&Index]) {
         let mut rules = Vec::new();
         for index in indexes {
-            if let (Some(keys), Some((path, _))) = (IndexKeys::new(source, index)?, index.keys.first()) {
+            if let (Some(keys), Some((path, _))) = (IndexKeys::new(index), index.keys.first()) {
                 rules.push(Rule { keys, path: path.clone() });
             }
         }
@@ -39,7 +38,6 @@ impl Doubled {
             true => all.remove(source),
             false => all.insert(source.to_owned(), Arc::new(rules)),
         };
-        Ok(())
     }
 
     pub(super) fn concerns(&self, source: &str) -> bool {

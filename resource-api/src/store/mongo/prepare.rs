@@ -72,7 +72,8 @@ impl MongoDocuments {
                 doubled.push(index);
             }
         }
-        self.doubled.set(source, &doubled)
+        self.doubled.set(source, &doubled);
+        Ok(())
     }
 
     /// An index may take long to build: the driver's answer is waited for.

@@ -20,7 +20,7 @@ use super::prepare::LOCKS;
 use super::undo::Undo;
 use super::{LOOKED_UP, MongoDocuments, with_id};
 use crate::query::Filter;
-use crate::store::sqlite::equality_key;
+use crate::store::keys::equality_key;
 use crate::store::{Guard, LeftOut, Outcome, Waiting, Write};
 
 /// Why a write was not made.

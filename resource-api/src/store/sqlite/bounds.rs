@@ -2,10 +2,10 @@
 
 use bson::Bson;
 
-use super::Malformed;
-use super::key::{self, tag};
 use super::plan::Range;
 use crate::query::{Pattern, Test};
+use crate::store::keys::Malformed;
+use crate::store::keys::key::{self, tag};
 
 /// A test that leaves only certain keys.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use shared::store::StoreError;
 
-use super::entries::{self, Entries};
-use super::path::Component;
-use super::{Malformed, key};
 use crate::domain::{Index, IndexDirection};
 use crate::query::mongo_syntax::parse_trusted;
 use crate::query::{Direction, Filter, FilterError};
+use crate::store::keys::entries::{self, Entries};
+use crate::store::keys::path::Component;
+use crate::store::keys::{Malformed, key};
 
 pub(super) use loaded::Catalogue;
 

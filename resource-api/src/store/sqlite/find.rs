@@ -8,13 +8,13 @@ use bson::raw::{RawDocument, RawDocumentBuf};
 use rusqlite::{CachedStatement, Connection};
 use shared::store::StoreError;
 
-use super::Malformed;
 use super::catalogue::{Source, Tree};
 use super::halt::Halt;
-use super::path::Component;
 use super::plan::{Access, Plan, Range, Segment, plan};
 use super::sort::{self, Part, Place, SortedPage, order};
 use crate::query::{Filter, Find, Sort};
+use crate::store::keys::Malformed;
+use crate::store::keys::path::Component;
 use crate::store::{Found, MOST_BYTES};
 
 /// Bytes after which a search looks at the time, and what a row counts beside those of its document.

@@ -2,7 +2,7 @@
 
 use shared::store::StoreError;
 
-use super::Malformed;
+use crate::store::keys::Malformed;
 
 /// Why there is no result.
 #[derive(Debug)]

@@ -1,20 +1,15 @@
 //! Documents in SQLite: one table for each source, holding BSON, and one table of order-preserving keys for each index.
 //!
-//! `key` turns values into bytes that compare as MongoDB compares; `entries` makes a document's keys; `plan` and `bounds`
-//! choose what to search; `find` does; `write` changes; `prepare` makes tables and indexes at start, `catalogue` knows them;
-//! `expiry` removes what has expired.
+//! The keys are made in `store/keys`; `plan` and `bounds` choose what to search; `find` does; `write` changes; `prepare` makes tables
+//! and indexes at start, `catalogue` knows them; `expiry` removes what has expired.
 //! A new operator that an index can serve is one arm in `bounds`.
 
 mod bounds;
 mod catalogue;
-mod entries;
 mod expiry;
 mod find;
 mod halt;
 mod insert_each;
-mod key;
-mod number;
-mod path;
 mod plan;
 mod prepare;
 mod restore;
@@ -28,18 +23,19 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bson::Bson;
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::RawDocumentBuf;
 use rusqlite::Connection;
 use shared::metrics::Metrics;
 use shared::store::{Sqlite, StoreError};
 
-use self::catalogue::{Catalogue, Definition, IndexTable, MIGRATIONS, Source};
+use self::catalogue::{Catalogue, MIGRATIONS};
 use self::find::Allowance;
 use self::halt::Halt;
 use self::insert_each::New;
 use self::write::{Prepared, Undone};
+use super::keys::key;
 use super::{Also, Candidate, DocumentStore, Each, Found, Outcome, SCAN_BYTES, Write};
-use crate::domain::{Collections, Index};
+use crate::domain::Collections;
 use crate::query::{Filter, Find};
 
 /// Documents that a list may look up on the calling thread, and steps it may make through indexes: some 200 µs in all.
@@ -50,42 +46,6 @@ const FEW_STEPS: u32 = 20_000;
 const SCAN_TIME: Duration = Duration::from_secs(60);
 /// Longer pages go to a reader thread at once.
 const SHORT_PAGE: u64 = 100;
-
-/// Bytes that are the same for values that are equal to a filter, whatever their types.
-pub fn equality_key(value: &Bson) -> Result<Vec<u8>, StoreError> {
-    Ok(key::of(value)?)
-}
-
-/// What a unique index holds of documents.
-pub struct IndexKeys(IndexTable);
-
-impl IndexKeys {
-    /// `None`: an index that this store can't have.
-    pub fn new(source: &str, index: &Index) -> Result<Option<Self>, StoreError> {
-        Definition::new(source, index).map(|definition| Source::index(0, 0, definition, true).map(Self)).transpose()
-    }
-
-    /// A document's keys, each once.
-    pub fn of(&self, document: &RawDocument) -> Result<Vec<Vec<u8>>, StoreError> {
-        Ok(self.0.entries(document)?.keys)
-    }
-}
-
-/// BSON that can't be read, or values that BSON can't hold.
-#[derive(Debug)]
-struct Malformed(bson::error::Error);
-
-impl From<bson::error::Error> for Malformed {
-    fn from(error: bson::error::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl From<Malformed> for StoreError {
-    fn from(Malformed(error): Malformed) -> Self {
-        StoreError::Corrupt(error.to_string())
-    }
-}
 
 /// The embedded document store.
 pub(super) struct SqliteDocuments {

@@ -7,13 +7,13 @@ use std::cmp::Reverse;
 
 use bson::Bson;
 
-use super::Malformed;
 use super::bounds::{self, Points};
 use super::catalogue::{INCOMPLETE, LONG, MULTIKEY, Source, Tree};
-use super::key;
-use super::path::Component;
 use super::sort::Place;
 use crate::query::{Direction, Filter, Test};
+use crate::store::keys::Malformed;
+use crate::store::keys::key;
+use crate::store::keys::path::Component;
 use spans::{intersection, product, ranges, stored_keys};
 
 /// More ranges than this are not worth a search.

@@ -7,9 +7,9 @@ use bson::raw::{RawArray, RawBsonRef, RawDocument};
 
 use shared::store::StoreError;
 
-use super::path::{Component, Segment};
-use super::{Malformed, key};
 use crate::query::{Direction, Sort, total_order};
+use crate::store::keys::path::{Component, Segment};
+use crate::store::keys::{Malformed, key};
 
 /// Bytes that sorting may keep.
 const MEMORY: usize = 32 << 20;

@@ -7,12 +7,12 @@ use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf};
 use rusqlite::{Connection, OptionalExtension};
 use shared::store::StoreError;
 
-use super::Malformed;
 use super::catalogue::{Catalogue, INCOMPLETE, IndexTable, LONG, MULTIKEY, Source};
-use super::entries::Entries;
 use super::find::{self, blob, document, documents, rows};
-use super::key;
 use crate::query::Filter;
+use crate::store::keys::Malformed;
+use crate::store::keys::entries::Entries;
+use crate::store::keys::key;
 use crate::store::{Guard, Outcome, Write};
 
 /// Why a batch was undone.

@@ -11,7 +11,7 @@ const MOST_COMBINATIONS: usize = 1000;
 
 /// The keys of one document in one index.
 #[derive(Debug, Default)]
-pub(super) struct Entries {
+pub(in crate::store) struct Entries {
     /// Sorted, each once.
     pub keys: Vec<Vec<u8>>,
     /// An array lies on a path, so that the document may have several keys, and its keys say less about it.
@@ -24,7 +24,11 @@ pub(super) struct Entries {
 
 /// The keys of `document` in an index on `components`, as MongoDB makes them: one for each element of an array, null where
 /// the path leads nowhere. A sparse index leaves out what has none of the fields.
-pub(super) fn of(document: &RawDocument, components: &[Component], sparse: bool) -> Result<Entries, Malformed> {
+pub(in crate::store) fn of(
+    document: &RawDocument,
+    components: &[Component],
+    sparse: bool,
+) -> Result<Entries, Malformed> {
     // Each element is visited once, or once for each path.
     let steps = 1000 + components.len() * document.as_bytes().len();
     let mut collector = Collector { components, sparse, steps, entries: Entries::default() };

@@ -1,10 +1,10 @@
 //! Dotted paths, and the components of indexes and sorts that they are.
 
 /// A dotted path, split once.
-pub(super) type Path = Box<[Segment]>;
+pub(in crate::store) type Path = Box<[Segment]>;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Segment {
+pub(in crate::store) struct Segment {
     pub name: Box<str>,
     /// The segment as a position in an array.
     pub position: Option<usize>,
@@ -12,7 +12,7 @@ pub(super) struct Segment {
 
 /// A component of an index or of a sort.
 #[derive(Debug, Clone)]
-pub(super) struct Component {
+pub(in crate::store) struct Component {
     /// As written, to compare with the paths of filters.
     pub field: String,
     pub path: Path,
@@ -20,7 +20,7 @@ pub(super) struct Component {
 }
 
 impl Component {
-    pub(super) fn new(field: &str, descending: bool) -> Self {
+    pub(in crate::store) fn new(field: &str, descending: bool) -> Self {
         Self { field: field.to_owned(), path: field.split('.').map(Segment::new).collect(), descending }
     }
 }

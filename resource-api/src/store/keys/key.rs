@@ -27,7 +27,7 @@ const LONGEST: usize = 992;
 const DEEPEST: usize = 200;
 
 /// The tags, in MongoDB's order of types.
-pub(super) mod tag {
+pub(in crate::store) mod tag {
     pub const MIN_KEY: u8 = 0x08;
     pub const UNDEFINED: u8 = 0x10;
     pub const NULL: u8 = 0x18;
@@ -48,12 +48,12 @@ pub(super) mod tag {
 }
 
 /// Appends the key of `value`.
-pub(super) fn append(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(in crate::store) fn append(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
     append_whole(value, out, 0)
 }
 
 /// The key of a value as a filter or an id holds it.
-pub(super) fn of(value: &Bson) -> Result<Vec<u8>, Malformed> {
+pub(in crate::store) fn of(value: &Bson) -> Result<Vec<u8>, Malformed> {
     let mut key = Vec::with_capacity(24);
     match value {
         Bson::ObjectId(id) => append(RawBsonRef::ObjectId(*id), &mut key)?,
@@ -66,7 +66,7 @@ pub(super) fn of(value: &Bson) -> Result<Vec<u8>, Malformed> {
 }
 
 /// What the keys of all texts that begin with `text` begin with.
-pub(super) fn of_beginning(text: &str) -> Vec<u8> {
+pub(in crate::store) fn of_beginning(text: &str) -> Vec<u8> {
     let mut key = vec![tag::STRING];
     append_text(text.as_bytes(), &mut key);
     key.pop();
@@ -74,12 +74,12 @@ pub(super) fn of_beginning(text: &str) -> Vec<u8> {
 }
 
 /// Whether an index keeps the key shortened.
-pub(super) fn is_long(key: &[u8]) -> bool {
+pub(in crate::store) fn is_long(key: &[u8]) -> bool {
     key.len() > LONGEST
 }
 
 /// Makes what is behind `start`, one key, as indexes keep it; whether that shortened it.
-pub(super) fn shorten(key: &mut Vec<u8>, start: usize) -> bool {
+pub(in crate::store) fn shorten(key: &mut Vec<u8>, start: usize) -> bool {
     let long = is_long(&key[start..]);
     if long {
         let digest = Sha256::digest(&key[start..]);
@@ -90,12 +90,12 @@ pub(super) fn shorten(key: &mut Vec<u8>, start: usize) -> bool {
 }
 
 /// The key in a descending place.
-pub(super) fn inverted(key: &[u8]) -> Vec<u8> {
+pub(in crate::store) fn inverted(key: &[u8]) -> Vec<u8> {
     key.iter().map(|byte| !byte).collect()
 }
 
 /// The least bytes above all keys that begin with `prefix`.
-pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+pub(in crate::store) fn after(prefix: &[u8]) -> Vec<u8> {
     let mut next = prefix.to_vec();
     while next.last() == Some(&u8::MAX) {
         next.pop();
