@@ -51,6 +51,7 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("/token", "grant_type client_id client_secret code redirect_uri scope refresh_token username resource"),
     ("/introspect", "token token_type_hint client_id"),
     ("/revoke", "token token_type_hint client_id"),
+    ("/revocations", "client_id"),
 ];
 
 const EVIL: [&str; 3] =
