@@ -32,6 +32,7 @@ macro_rules! document_store_conformance {
                 a_piece_of_a_scan_is_bounded_by_its_bytes,
                 ids_of_any_type_are_kept_apart_and_numbers_equal_across_types,
                 a_replacement_needs_the_etag_and_filter_it_was_read_with,
+                a_replacement_may_begin_with_an_operators_name,
                 setting_fields_keeps_the_others_and_their_order,
                 a_delete_needs_the_state_it_was_decided_on,
                 a_refused_batch_changes_nothing,

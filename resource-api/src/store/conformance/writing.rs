@@ -87,6 +87,18 @@ pub(in crate::store) async fn a_replacement_needs_the_etag_and_filter_it_was_rea
     assert_eq!(commit(store, [missing]).await, Outcome::Missing { index: 0 });
 }
 
+/// PUT-01: what the document is named like does not matter.
+pub(in crate::store) async fn a_replacement_may_begin_with_an_operators_name(store: &Store) {
+    stored(store, [doc! { "_id": 1, "_etag": "a", "n": 1 }]).await;
+    let document = doc! { "$set": { "n": 2 }, "$b": "$n", "_id": 1, "_etag": "b" };
+    let replace = |guard: Guard| Write::replace("things", guard, &document).unwrap();
+    assert_eq!(commit(store, [replace(guard(1, "b"))]).await, Outcome::Changed { index: 0 });
+    assert_eq!(commit(store, [replace(guard(1, "a"))]).await, Outcome::Done(vec![1]));
+    assert_eq!(get(store, 1).await.unwrap(), document);
+    let missing = Write::replace("things", unguarded(2), &doc! { "$set": 1, "_id": 2 }).unwrap();
+    assert_eq!(commit(store, [missing]).await, Outcome::Missing { index: 0 });
+}
+
 /// DB-05.
 pub(in crate::store) async fn setting_fields_keeps_the_others_and_their_order(store: &Store) {
     prepare(store, vec![index("b"), index("d")]).await;

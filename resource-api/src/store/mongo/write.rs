@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt as _;
@@ -137,6 +137,14 @@ impl MongoDocuments {
             Write::Insert { document, .. } => {
                 let insert = collection.insert_one(&**document);
                 insert.optional(session.as_deref_mut(), |insert, session| insert.session(session)).await.map(|_| 1)
+            }
+            Write::Replace { guard, document, .. } if has_operators_name(document)? => {
+                let replace = doc! { "$replaceWith": { "$literal": Document::try_from(&***document)? } };
+                let replace = collection.update_one(expected(guard), vec![replace]);
+                replace
+                    .optional(session.as_deref_mut(), |replace, session| replace.session(session))
+                    .await
+                    .map(|done| done.matched_count)
             }
             Write::Replace { guard, document, .. } => {
                 let replace = collection.replace_one(expected(guard), &**document);
@@ -309,6 +317,16 @@ fn expected(guard: &Guard) -> Document {
 /// Whether `$set` takes the name for that of a top-level field.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('$') && !name.contains('.')
+}
+
+/// Whether a replacement would be taken for an update, or be refused.
+fn has_operators_name(document: &RawDocument) -> Result<bool, Error> {
+    for element in document {
+        if element?.0.as_str().starts_with('$') {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn set_by_name(fields: &Document) -> Vec<Document> {
