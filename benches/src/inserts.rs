@@ -37,11 +37,20 @@ struct Written {
 
 /// A turn, in a process and a store of its own.
 pub fn measure(stage: &Stage, round: u32, seconds: f64) -> Result<Throughput, Fault> {
+    let store = stage.file(&format!("inserts-{round}.db"));
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("inserts").arg("--store").arg(stage.file(&format!("inserts-{round}.db")));
+    command.arg("inserts").arg("--store").arg(&store);
     command.arg("--domain").arg(stage.file("domain.json")).arg("--seconds").arg(seconds.to_string());
+    settle()?;
     let Written { rate, cpu } = serde_json::from_str(&run(&mut command)?)?;
+    std::fs::remove_file(store)?;
+    settle()?;
     Ok(Throughput { rate, server_cpu: cpu, own_cpu: 0.0 })
+}
+
+/// What one turn leaves the system to write back must not slow the syncs of the next.
+fn settle() -> Result<(), Fault> {
+    run(&mut Command::new("sync")).map(drop)
 }
 
 /// As many callers as there are connections, each with its next document when the last is on the disk.
