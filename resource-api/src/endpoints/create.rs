@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::idempotency::{self, Answer, Attempt};
 use super::insertion::{Insertion, Stored};
-use super::payload::{self, PayloadError};
+use super::payload::{self, Body, PayloadError};
 use super::reply::Reply;
 use crate::app::App;
 use crate::domain::Event;
@@ -37,23 +37,17 @@ pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpRespo
         Some(idempotency::Begun::Done(answer)) => return Ok(created(context, answer)),
         Some(idempotency::Begun::New(attempt)) => Some(attempt),
     };
-    let value = body.value(context).await?;
-    drop(body);
-    let values = match value {
-        Value::Array(values) if values.is_empty() => return Err(PayloadError::EmptyBulk.into()),
-        Value::Null => return Err(PayloadError::EmptyBulk.into()),
-        Value::Array(values) => values,
-        Value::Object(members) => vec![Value::Object(members)],
-        _ => return Err(PayloadError::NotADocument.into()),
-    };
+    let values = documents(body.value(context).await?)?;
     if values.len() > 1 && !context.resource.bulk_enabled {
         return Err(PayloadError::BulkNotAllowed.into());
     }
     if values.len() > context.app.limits.bulk {
         return Err(PayloadError::TooMany(context.app.limits.bulk).into());
     }
-    let Some(attempt) = attempt else { return create(context, values, None, None).await };
-    match create(context, values, None, Some(&attempt)).await {
+    // To be read again is cheaper than to be kept twice; not so for the many of a bulk.
+    let source = (values.len() == 1).then_some(body);
+    let Some(attempt) = attempt else { return create(context, values, source.as_ref(), None, None).await };
+    match create(context, values, source.as_ref(), None, Some(&attempt)).await {
         // Another server may have come first, with the same request.
         Err(refused) => match attempt.kept(context).await? {
             Some(answer) => Ok(created(context, answer)),
@@ -63,10 +57,23 @@ pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpRespo
     }
 }
 
-/// Stores all of `values` or none and answers with 201. `id` is the id that the URL of a PUT forces.
+/// The documents of a body (POST-02).
+fn documents(value: Value) -> Result<Vec<Value>, PayloadError> {
+    match value {
+        Value::Array(values) if values.is_empty() => Err(PayloadError::EmptyBulk),
+        Value::Null => Err(PayloadError::EmptyBulk),
+        Value::Array(values) => Ok(values),
+        Value::Object(members) => Ok(vec![Value::Object(members)]),
+        _ => Err(PayloadError::NotADocument),
+    }
+}
+
+/// Stores all of `values` or none and answers with 201. `source` is the body they can be read from again; `id` is the id that the
+/// URL of a PUT forces.
 pub async fn create(
     context: &Context<'_>,
     values: Vec<Value>,
+    source: Option<&Body>,
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
 ) -> Result<HttpResponse, ApiError> {
@@ -78,12 +85,17 @@ pub async fn create(
         && context.resource.indexes.iter().any(|index| index.unique)
         && context.listeners(Event::Insert).is_none();
     // Whoever loses a race for a value has another look at what there is now.
-    let again = (trusting || vacancies).then(|| values.clone());
+    let may_again = trusting || vacancies;
+    let kept = (may_again && source.is_none()).then(|| values.clone());
     let refused = match create_once(context, values, id, attempt, trusting).await? {
         Ok(response) => return Ok(response),
         Err(refused) => refused,
     };
-    let Some(values) = again else { return Err(refused) };
+    let values = match (source, kept) {
+        (Some(source), _) if may_again => documents(source.value(context).await?)?,
+        (_, Some(values)) => values,
+        _ => return Err(refused),
+    };
     create_once(context, values, id, attempt, false).await?
 }
 
@@ -121,7 +133,7 @@ async fn create_once(
     let mut stored = Vec::with_capacity(checked.len());
     let mut vacancies = Vec::with_capacity(checked.len());
     for settled in checked.into_iter().flatten() {
-        stored.push(Arc::new(RawDocumentBuf::try_from(&insertion.seal(settled.document))?));
+        stored.push(Arc::new(insertion.seal(settled.document)?));
         vacancies.push(settled.vacancies);
     }
     let answer = answer(context, &query, &stored, &given).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
-use bson::raw::RawDocumentBuf;
+use bson::raw::{CStr, RawBson, RawDocumentBuf, cstr};
 use bson::{Bson, DateTime, Document};
 use serde_json::Value;
 use shared::clock;
@@ -99,17 +99,19 @@ impl Insertion<'_> {
     }
 
     /// The document as it will be stored: with ETag and id (POST-09, ETAG-03).
-    pub fn seal(&self, mut document: Document) -> Document {
+    pub fn seal(&self, mut document: Document) -> Result<RawDocumentBuf, bson::error::Error> {
         let settings = &self.app.domain.settings;
         if settings.if_match {
             let digest = etag(&document, &self.resource.etag_ignore_fields);
             document.insert(&settings.names.etag, digest);
         }
         let id = document.remove("_id").unwrap_or_else(|| Bson::ObjectId(ObjectId::new()));
-        let mut complete = Document::new();
-        complete.insert("_id", id);
-        complete.extend(document);
-        complete
+        let mut sealed = RawDocumentBuf::new();
+        sealed.append(cstr!("_id"), RawBson::try_from(id)?);
+        for (name, value) in document {
+            sealed.append(<&CStr>::try_from(name.as_str())?, RawBson::try_from(value)?);
+        }
+        Ok(sealed)
     }
 
     /// All or nothing (decisions 18), with `more` in the same commit. `vacancies` has a place for each document.

@@ -110,7 +110,7 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
         if !sent.is_object() {
             return Err(PayloadError::NotADocument.into());
         }
-        return create(context, vec![sent], Some(&id), None).await;
+        return create(context, vec![sent], None, Some(&id), None).await;
     };
     let original = Document::try_from(original)?;
     permit_edit(context, &original)?;
