@@ -36,6 +36,10 @@ impl SqliteExpiring {
     }
 }
 
+/// The next live entries behind a key.
+const NEXT: &str = "SELECT value, version, claimed_at, note, expires_at, key FROM expiring
+     WHERE key > ?1 AND expires_at > ?2 ORDER BY key LIMIT ?3";
+
 #[async_trait]
 impl ExpiringStore for SqliteExpiring {
     async fn apply(&self, ops: Vec<Op>) -> Result<Applied, StoreError> {
@@ -81,10 +85,7 @@ impl ExpiringStore for SqliteExpiring {
     async fn scan(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let now = now();
         self.file.read_now(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT value, version, claimed_at, note, expires_at, key FROM expiring
-                 WHERE key > ?1 AND expires_at > ?2 ORDER BY key LIMIT ?3",
-            )?;
+            let mut query = connection.prepare_cached(NEXT)?;
             let rows = query.query_map(params![start(after), now, bound(limit)], |row| entry(row, now))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -93,10 +94,7 @@ impl ExpiringStore for SqliteExpiring {
     async fn export(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Whole>, StoreError> {
         let now = now();
         self.file.read_now(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT value, version, claimed_at, note, expires_at, key FROM expiring
-                 WHERE key > ?1 AND expires_at > ?2 ORDER BY key LIMIT ?3",
-            )?;
+            let mut query = connection.prepare_cached(NEXT)?;
             let mut owners =
                 connection.prepare_cached("SELECT owner FROM expiring_owner WHERE key = ?1 ORDER BY owner")?;
             let mut found = query.query(params![start(after), now, bound(limit)])?;
