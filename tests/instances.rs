@@ -64,7 +64,10 @@ async fn a_sign_in_hops_between_instances() {
     let refresh = text(&tokens, "refresh_token");
     let rotated = all.tokens(&one, &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).await;
     let again = all.tokens(&other, &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).await;
-    assert_eq!(rotated, again, "B-078: the same pair, whoever is asked");
+    // How long the pair still lives may be a second less by the second answer.
+    for name in ["access_token", "refresh_token", "scope"] {
+        assert_eq!(rotated[name], again[name], "B-078: the same pair, whoever is asked");
+    }
     let access = text(&rotated, "access_token");
     for port in &all.api_ports {
         assert_eq!(all.list(&local(*port), &access).await, 200);
