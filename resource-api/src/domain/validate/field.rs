@@ -157,24 +157,22 @@ impl Run<'_> {
         out: &mut Vec<Violation>,
     ) {
         let original = self.circumstances.mode.original().filter(|_| level.place.is_root());
-        if let Some(original) = original
-            && dependency_names(field)
-                .iter()
-                .any(|name| !level.siblings.contains_key(name) && original.contains_key(name))
-        {
-            // Checked with the stored fields added (`with_stored_dependencies`).
+        let stored = |name: &str| original.filter(|_| !level.siblings.contains_key(name))?.get(name);
+        // The field's own are checked with the stored fields added (`with_stored_dependencies`), those of alternatives here.
+        if !level.is_alternative() && dependency_names(field).iter().any(|name| stored(name).is_some()) {
             return;
         }
+        let look_up = |path: &str| stored(path).or_else(|| look_up(path, level));
         match wanted {
             Dependencies::Names(names) => {
-                for name in names.iter().filter(|name| look_up(name, level).is_none()) {
+                for name in names.iter().filter(|name| look_up(name).is_none()) {
                     let message = format!("field '{name}' is required");
                     out.push(Violation::message(place, "dependencies", message));
                 }
             }
             Dependencies::Values(values) => {
                 let holds = |(path, wanted): (&String, &Bson)| {
-                    let found = look_up(path, level).unwrap_or(&Bson::Null);
+                    let found = look_up(path).unwrap_or(&Bson::Null);
                     match wanted {
                         Bson::Array(choices) => contains(choices, found),
                         one => equal(one, found),

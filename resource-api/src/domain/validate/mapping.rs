@@ -54,6 +54,11 @@ pub struct Level<'l> {
 }
 
 impl<'l> Level<'l> {
+    /// Whether what is checked is one of a field's alternatives, beside the field itself.
+    pub fn is_alternative(&self) -> bool {
+        self.dict_unknown.is_some()
+    }
+
     /// The level of what is inside a value: not a mapping with names of its own.
     pub fn inside<'m>(&self, place: &'m Place<'m>, siblings: &'m Document) -> Level<'m>
     where

@@ -41,11 +41,8 @@ impl Run<'_> {
         }
         // Before defaults: a field may be both read-only and filled in.
         for (name, field) in schema {
-            if let Some(value) = document.get(name)
-                && field.readonly()
-                && !self.matches_stored(&place.name(name), value)
-            {
-                out.push(Violation::message(&place.name(name), "readonly", READONLY.to_owned()));
+            if let Some(value) = document.get(name) {
+                self.keep_readonly(value, field, &place.name(name), out);
             }
         }
         for (name, field) in schema {
@@ -59,6 +56,26 @@ impl Run<'_> {
             };
             self.normalize_value(value, field, &place.name(name), inherited, out);
         }
+    }
+
+    /// VAL-41.
+    fn keep_readonly(&self, value: &Bson, field: &Field, place: &Place<'_>, out: &mut Vec<Violation>) {
+        if field.readonly() && !self.matches_stored(place, value) {
+            out.push(Violation::message(place, "readonly", READONLY.to_owned()));
+        }
+    }
+
+    /// One element of a list, or one value of a dict whose values have rules.
+    fn normalize_element(
+        &mut self,
+        value: &mut Bson,
+        field: &Field,
+        place: &Place<'_>,
+        inherited: Inherited<'_>,
+        out: &mut Vec<Violation>,
+    ) {
+        self.keep_readonly(value, field, place, out);
+        self.normalize_value(value, field, place, inherited, out);
     }
 
     fn normalize_value(
@@ -76,7 +93,7 @@ impl Run<'_> {
                 for rule in &field.rules {
                     if let Rule::ValuesRules(rules) = rule {
                         for (name, value) in document.iter_mut() {
-                            self.normalize_value(value, rules, &place.name(name), inherited, out);
+                            self.normalize_element(value, rules, &place.name(name), inherited, out);
                         }
                     }
                 }
@@ -85,14 +102,14 @@ impl Run<'_> {
             Bson::Array(items) => {
                 if let Some(rules) = field.elements() {
                     for (index, item) in items.iter_mut().enumerate() {
-                        self.normalize_value(item, rules, &place.index(index), inherited, out);
+                        self.normalize_element(item, rules, &place.index(index), inherited, out);
                     }
                 } else if let Some(rules) = field.rules.iter().find_map(|rule| match rule {
                     Rule::Items(rules) if rules.len() == items.len() => Some(rules),
                     _ => None,
                 }) {
                     for (index, (rules, item)) in rules.iter().zip(items).enumerate() {
-                        self.normalize_value(item, rules, &place.index(index), inherited, out);
+                        self.normalize_element(item, rules, &place.index(index), inherited, out);
                     }
                 }
             }

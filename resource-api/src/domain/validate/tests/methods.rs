@@ -24,6 +24,26 @@ fn dependencies_may_be_met_by_the_stored_document() {
     );
 }
 
+/// VAL-42: in an alternative, too, each name counts for itself.
+#[test]
+fn dependencies_of_alternatives_may_be_met_by_the_stored_document() {
+    let schema = json!({
+        "a": {"anyof": [{"dependencies": ["b", "c"]}, {"dependencies": {"b": [7], "c": [1]}}]}, "b": {}, "c": {},
+    });
+    for request in [Request::Patch, Request::Put] {
+        let send = |document, stored| check(schema.clone(), document, &request(stored));
+        assert!(send(json!({"a": 1}), json!({"b": 7, "c": 1})).is_ok());
+        assert!(send(json!({"a": 1, "c": 2}), json!({"b": 7, "c": 1})).is_ok());
+        assert_eq!(
+            send(json!({"a": 1}), json!({"b": 7})),
+            Err(json!({"a": ["no definitions validate", {
+                "anyof definition 0": "field 'c' is required",
+                "anyof definition 1": "depends on these values: {'b': [7], 'c': [1]}",
+            }]}))
+        );
+    }
+}
+
 /// Work grows with the size of a document, not with its square.
 #[test]
 fn large_documents_are_validated_in_time() {
@@ -208,4 +228,26 @@ fn an_id_field_of_its_own_must_be_sent() {
     assert_eq!(answer(json!({}), Request::Post), Err(json!({"code": "required field"})));
     assert_eq!(answer(json!({"code": "a"}), Request::Post), Ok(json!({"code": "a"})));
     assert_eq!(answer(json!({}), Request::Put(json!({"code": "a"}))), Ok(json!({})));
+}
+
+/// VAL-41: in lists and under rules for values, too.
+#[test]
+fn elements_and_values_may_be_read_only() {
+    let schema = json!({
+        "list": {"type": "list", "schema": {"type": "string", "readonly": true}},
+        "items": {"type": "list", "items": [{"type": "string", "readonly": true}, {"type": "integer"}]},
+        "map": {"type": "dict", "valuesrules": {"type": "string", "readonly": true}},
+    });
+    let full = json!({"list": ["x"], "items": ["x", 1], "map": {"a": "x"}});
+    let told = "field is read-only";
+    let refused = json!({"list": {"0": told}, "items": {"0": told}, "map": {"a": told}});
+    assert_eq!(post(schema.clone(), full.clone()), Err(refused.clone()));
+    assert!(post(schema.clone(), json!({"list": [], "map": {}})).is_ok());
+    let raw = domain(json!({"schema": schema.clone(), "normalize_on_patch": false}), json!({}));
+    assert_eq!(outcome(&raw, start(&raw, full.clone(), &Request::Patch(json!({}))), &[]), Err(refused.clone()));
+    for request in [Request::Patch, Request::Put] {
+        assert!(check(schema.clone(), full.clone(), &request(full.clone())).is_ok());
+        assert!(check(schema.clone(), json!({"items": ["x", 2]}), &request(full.clone())).is_ok());
+        assert_eq!(check(schema.clone(), full.clone(), &request(json!({}))), Err(refused.clone()));
+    }
 }
