@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bson::raw::{RawBsonRef, RawDocumentBuf};
+use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, RawDocument, doc};
 use sha2::{Digest, Sha256};
 
@@ -88,7 +88,8 @@ impl Cursors {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| QueryError::Cursor)?;
         let (digest, state) = bytes.split_at_checked(DIGEST).ok_or(QueryError::Cursor)?;
         let state = RawDocument::from_bytes(state).map_err(|_| QueryError::Cursor)?;
-        let state = decoded(state).ok_or(QueryError::Cursor)?;
+        // However deep a client nests the values, `LONGEST` ends it long before the call stack does.
+        let state = Document::try_from(state).map_err(|_| QueryError::Cursor)?;
         let cursor = match (state.get("v"), state.get("i")) {
             (Some(Bson::Array(values)), None) => Cursor::Values(values.clone()),
             (None, Some(id)) => Cursor::Document(id.clone()),
@@ -99,29 +100,5 @@ impl Cursors {
             Cursor::Document(_) => true,
         };
         if digest != self.digest || !fits { Err(QueryError::ForeignCursor) } else { Ok(cursor) }
-    }
-}
-
-/// Scalars, and one level of containers, which is all that a cursor has: a client's bytes must not choose the depth of the
-/// call stack.
-fn decoded(state: &RawDocument) -> Option<Document> {
-    let mut decoded = Document::new();
-    for element in state {
-        let (name, value) = element.ok()?;
-        let value = match value {
-            RawBsonRef::Array(items) => {
-                Bson::Array(items.into_iter().map(|item| scalar(item.ok()?)).collect::<Option<_>>()?)
-            }
-            value => scalar(value)?,
-        };
-        decoded.insert(name.as_str(), value);
-    }
-    Some(decoded)
-}
-
-fn scalar(value: RawBsonRef<'_>) -> Option<Bson> {
-    match value {
-        RawBsonRef::Document(_) | RawBsonRef::Array(_) | RawBsonRef::JavaScriptCodeWithScope(_) => None,
-        value => Bson::try_from(value).ok(),
     }
 }

@@ -82,6 +82,44 @@ async fn cursors_lead_through_everything_in_order() {
     }
 }
 
+/// SORT: whatever the documents hold under the names they are sorted by.
+#[actix_rt::test]
+async fn cursors_lead_past_values_of_every_kind() {
+    let api = Api::open(json!({
+        "RESOURCE_METHODS": ["GET", "POST"],
+        "DOMAIN": { "things": {
+            "mongo_indexes": { "x": [["x", 1]] },
+            "schema": { "x": { "nullable": true }, "y": {}, "_id": { "type": ["integer", "dict"] } },
+        } },
+    }))
+    .await;
+    let values = json!([
+        null, 1, 2.5, -1, "a", "", "ü", [], [1], [3, 1], [null], [[1]], [[]], [{"q": 1}], {}, {"q": 1}, {"q": {"r": [1]}}, true, false,
+        1, "a", {}, [[1]], false, null,
+    ]);
+    let things: Vec<Value> =
+        values.as_array().unwrap().iter().enumerate().map(|(n, x)| json!({"_id": n, "x": x})).collect();
+    api.post("/things", Value::from(things)).await.is(201);
+    api.post("/things", json!([{"_id": {"a": 1}}, {"_id": {"a": {"b": [2]}}}, {"_id": {}, "x": "l".repeat(2000)}]))
+        .await
+        .is(201);
+    let ids =
+        |page: &Value| page["_items"].as_array().unwrap().iter().map(|item| item["_id"].clone()).collect::<Vec<_>>();
+    for sort in ["x", "-x", "y,x", "-y,-x", "x.q", "-x.q.r", "x.0", "_id", "-_id"] {
+        let all = ids(&api.get(&format!("/things?max_results=50&sort={sort}")).await.is(200).json());
+        assert_eq!(all.len(), 28);
+        let mut seen = Vec::new();
+        let mut path = format!("/things?max_results=1&paginate=cursor&sort={sort}");
+        loop {
+            let page = api.get(&path).await.is(200).json();
+            seen.extend(ids(&page));
+            let Some(next) = page["_links"].get("next") else { break };
+            path = followed(&next["href"]);
+        }
+        assert_eq!(seen, all, "{sort}");
+    }
+}
+
 /// A cursor leads on though its document has gone, and `after` alone is enough.
 #[actix_rt::test]
 async fn a_cursor_outlives_its_document() {
