@@ -6,8 +6,9 @@ use bson::{DateTime, Document, RawDocumentBuf};
 use resource_api::domain::validate::{Circumstances, Mode, validate};
 use resource_api::domain::{Domain, Format, convert, parse};
 use resource_api::query::Query;
+use serde_json::json;
 
-use crate::grammar::{self, BODY, DOMAIN, PROJECTION, SORT, WHERE_MONGO, WHERE_PYTHON};
+use crate::grammar::{self, BODY, DOMAIN, PROJECTION, SORT, TYPES, WHERE_MONGO, WHERE_PYTHON};
 use crate::{Case, Target, run};
 
 /// Of the processor's time, unoptimised. The slowest known is a domain file in YAML whose aliases multiply, up to the library's limit.
@@ -144,6 +145,44 @@ fn any_domain_file_is_read_or_refused_with_its_faults() {
             Ok(_) => Ok(()),
             Err(error) if case.valid => Err(error.to_string()),
             Err(error) => is_told(&error.to_string()),
+        })
+    });
+}
+
+/// Contract 2.4: whatever types a domain makes for itself, values of every kind pass them or are issues.
+#[test]
+fn any_types_of_a_domain_are_read_or_refused_and_judge_every_value() {
+    let values = [
+        json!("a"),
+        json!("9780060512750"),
+        json!("#00ff00"),
+        json!(5),
+        json!(-2.5),
+        json!(true),
+        json!(null),
+        json!("Tue, 06 Nov 2012 10:33:31 GMT"),
+        json!("5f0000000000000000000abc"),
+        json!([5, "a", [1]]),
+        json!({ "a": 5, "type": "Point", "coordinates": [1, 2] }),
+    ];
+    run(&TYPES, 1500, |case| {
+        in_time(|| {
+            let domain = match parse(Format::Json, &case.lossy()) {
+                Ok(domain) => domain,
+                Err(error) if case.valid => return Err(error.to_string()),
+                Err(error) => return is_told(&error.to_string()),
+            };
+            let settings = &domain.settings;
+            for resource in domain.resources.values() {
+                for (name, value) in resource.schema.keys().flat_map(|name| values.iter().map(move |it| (name, it))) {
+                    let document = convert::document(json!({ name: value }), resource, settings);
+                    let now = DateTime::from_millis(0);
+                    let circumstances = Circumstances { resource, settings, mode: Mode::Insert, subject: None, now };
+                    let checked = validate(document.map_err(|error| error.to_string())?, &circumstances).finish(&[]);
+                    checked.err().map_or(Ok(()), |issues| is_told(&issues.to_document(true).to_string()))?;
+                }
+            }
+            Ok(())
         })
     });
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::grammar::{self, BODY, PROJECTION, SORT, WHERE_MONGO, WHERE_PYTHON};
+use crate::grammar::{self, BODY, BOUNDARY, MULTIPART, PROJECTION, SORT, WHERE_MONGO, WHERE_PYTHON};
 use crate::random::Random;
 use crate::{Case, Target, run};
 
@@ -25,6 +25,8 @@ struct Service {
     panicked: Arc<AtomicBool>,
     last: Arc<Mutex<String>>,
     connection: Option<BufReader<TcpStream>>,
+    /// Of bodies.
+    content_type: String,
     _folder: TempDir,
 }
 
@@ -36,9 +38,13 @@ struct Answer {
 impl Service {
     /// With three hundred documents.
     fn start() -> Self {
+        Self::of(&grammar::domain())
+    }
+
+    fn of(domain: &serde_json::Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("domain.json"), grammar::domain().to_string()).unwrap();
+        std::fs::write(at("domain.json"), domain.to_string()).unwrap();
         let config = format!(
             "domain = {:?}\nstore = \"sqlite:{}\"\n[server]\nlisten = \"127.0.0.1:0\"\ntls = false\nworkers = 2\n[auth]\nmode = \"none\"\n[limits]\nquery_time = {TIME_LIMIT}\n",
             at("domain.json"),
@@ -62,7 +68,8 @@ impl Service {
                 *kept.lock().unwrap() = line;
             }
         });
-        let mut service = Self { child, address, panicked, last, connection: None, _folder: folder };
+        let content_type = "application/json".to_owned();
+        let mut service = Self { child, address, panicked, last, connection: None, content_type, _folder: folder };
         let mut random = Random::new(3);
         let mut stored = 0;
         while stored < 300 {
@@ -72,6 +79,13 @@ impl Service {
             assert_eq!(answer.status, 201, "{text}: {}", answer.body);
         }
         service
+    }
+
+    /// The path of a new document.
+    fn item(&mut self) -> String {
+        let created = self.request("POST", "/things", b"{}").unwrap();
+        let created: serde_json::Value = serde_json::from_str(&created.body).unwrap();
+        format!("/things/{}", created["_id"].as_str().unwrap())
     }
 
     fn request(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer, String> {
@@ -90,7 +104,8 @@ impl Service {
         }
         let connection = self.connection.as_mut().unwrap();
         let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: fuzz\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: fuzz\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+            self.content_type,
             body.len()
         )
         .into_bytes();
@@ -219,9 +234,7 @@ fn the_service_survives_any_projection() {
 #[test]
 fn the_service_survives_any_body() {
     let mut service = Service::start();
-    let created = service.request("POST", "/things", b"{}").unwrap();
-    let id: serde_json::Value = serde_json::from_str(&created.body).unwrap();
-    let item = format!("/things/{}", id["_id"].as_str().unwrap());
+    let item = service.item();
     run(&BODY, CASES, |case| {
         service.judge("POST", "/things", &case.text, case)?;
         // A list is no edit.
@@ -229,4 +242,30 @@ fn the_service_survives_any_body() {
         service.judge("PATCH", &item, &case.text, &edit)?;
         service.judge("PUT", &item, &case.text, &edit)
     });
+}
+
+fn multipart(fields_are_json: bool) {
+    let mut domain = grammar::domain();
+    domain["AUTO_CREATE_LISTS"] = true.into();
+    domain["AUTO_COLLAPSE_MULTI_KEYS"] = true.into();
+    domain["MULTIPART_FORM_FIELDS_AS_JSON"] = fields_are_json.into();
+    let mut service = Service::of(&domain);
+    let item = service.item();
+    service.content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    run(&MULTIPART, CASES, |case| {
+        service.judge("POST", "/things", &case.text, case)?;
+        service.judge("PATCH", &item, &case.text, case)
+    });
+}
+
+/// REQ-06, REQ-07.
+#[test]
+fn the_service_survives_any_multipart_form() {
+    multipart(false);
+}
+
+/// REQ-08.
+#[test]
+fn the_service_survives_any_multipart_form_of_json() {
+    multipart(true);
 }

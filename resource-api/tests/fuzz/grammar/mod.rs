@@ -2,13 +2,17 @@
 
 mod bodies;
 mod domains;
+mod forms;
 mod queries;
+mod types;
 
 use serde_json::{Value, json};
 
 pub use bodies::BODY;
 pub use domains::DOMAIN;
+pub use forms::{BOUNDARY, MULTIPART};
 pub use queries::{PROJECTION, SORT, WHERE_MONGO, WHERE_PYTHON};
+pub use types::TYPES;
 
 /// Every kind of field.
 pub fn domain() -> Value {
