@@ -9,6 +9,7 @@ use super::multipart;
 use crate::auth::AuthError;
 use crate::domain::convert::{JsonTextError, MOST_VALUES, parse_json};
 use crate::error::ApiError;
+use crate::query::pairs;
 
 /// What is wrong with a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -193,7 +194,7 @@ impl Fields {
 fn fields(body: &[u8], collapse: bool) -> Result<Fields, PayloadError> {
     std::str::from_utf8(body).map_err(|_| PayloadError::Form)?;
     let mut fields = Fields::new(collapse);
-    for (name, value) in form_urlencoded::parse(body) {
+    for (name, value) in pairs(body) {
         fields.add(name.into_owned(), Value::String(value.into_owned()))?;
     }
     fields.filled().ok_or(PayloadError::EmptyForm)
@@ -212,6 +213,7 @@ mod tests {
         let read = |collapse| Value::Object(fields(b"a=1&b=x+y&a=2&c=%C3%A4&a=3", collapse).unwrap().members);
         assert_eq!(read(false), json!({"a": "1", "b": "x y", "c": "ä"}));
         assert_eq!(read(true), json!({"a": ["1", "2", "3"], "b": "x y", "c": "ä"}));
+        assert_eq!(Value::Object(fields(b"a=%ff", false).unwrap().members), json!({"a": "%FF"}));
         let refused = |body: &[u8]| fields(body, false).map(drop).unwrap_err();
         assert_eq!(refused(b""), PayloadError::EmptyForm);
         let long = "a.".repeat(1_000_000) + "=1";

@@ -18,6 +18,7 @@ mod number;
 mod operand;
 mod order;
 mod page;
+mod pairs;
 mod parameters;
 mod path;
 mod pattern;
@@ -43,6 +44,7 @@ pub use filter::{Choices, Filter, Test};
 pub use mongo_syntax::parse_trusted;
 pub use order::{compare_by, place, total_order};
 pub use page::Page;
+pub use pairs::pairs;
 pub use pattern::Pattern;
 
 use bson::Bson;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::pairs::pairs;
 use crate::domain::{AllowedFilters, QueryNames, Resource};
 
 /// Decoded, in the order of the request.
@@ -12,7 +13,7 @@ pub(super) struct Parameters<'q> {
 
 impl<'q> Parameters<'q> {
     pub(super) fn read(query_string: &'q str, names: &'q QueryNames) -> Self {
-        Self { pairs: form_urlencoded::parse(query_string.as_bytes()).collect(), names }
+        Self { pairs: pairs(query_string.as_bytes()).collect(), names }
     }
 
     fn first(&self, name: &str) -> Option<&str> {
