@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use bson::{Bson, Document};
 
 use super::hooks::{self, AppHooks};
+use super::names;
 use super::network;
 use super::section::{Section, natural};
-use crate::domain::{AllowedFilters, DateFormat, Method, Names, QueryNames, Settings};
+use crate::domain::{AllowedFilters, DateFormat, Method, Settings};
 
 /// What resources fall back to (CFG-11).
 pub struct Defaults {
@@ -121,7 +122,7 @@ fn settings(section: &Section<'_>, hooks: &AppHooks) -> Settings {
             DateFormat::default()
         }),
         debug: section.flag("DEBUG", false),
-        names: names(section),
+        names: names::names(section),
         info: section.optional_text("INFO", None),
         validation_error_status: status(section),
         validation_error_as_list: section.flag("VALIDATION_ERROR_AS_LIST", false),
@@ -135,7 +136,7 @@ fn settings(section: &Section<'_>, hooks: &AppHooks) -> Settings {
         cache_expires: seconds(section, "CACHE_EXPIRES", 0),
         validate_filters: section.flag("VALIDATE_FILTERS", false),
         pagination_default: section.natural("PAGINATION_DEFAULT", 25, u64::from(u32::MAX)),
-        query_names: query_names(section),
+        query_names: names::query_names(section),
         header_total_count: header_name(section, "HEADER_TOTAL_COUNT", "X-Total-Count"),
         json_sort_keys: section.flag("JSON_SORT_KEYS", false),
         json_request_content_types: section.texts("JSON_REQUEST_CONTENT_TYPES", &["application/json".to_owned()]),
@@ -159,42 +160,6 @@ fn settings(section: &Section<'_>, hooks: &AppHooks) -> Settings {
         cors: network::cors(section),
         hooks: hooks.of_none(),
         rate_limits: network::rate_limits(section),
-    }
-}
-
-fn names(section: &Section<'_>) -> Names {
-    Names {
-        status: section.text("STATUS", "_status"),
-        status_ok: section.text("STATUS_OK", "OK"),
-        status_err: section.text("STATUS_ERR", "ERR"),
-        issues: section.text("ISSUES", "_issues"),
-        error: section.text("ERROR", "_error"),
-        items: section.text("ITEMS", "_items"),
-        links: section.text("LINKS", "_links"),
-        meta: section.text("META", "_meta"),
-        last_updated: section.text("LAST_UPDATED", "_updated"),
-        date_created: section.text("DATE_CREATED", "_created"),
-        etag: section.text("ETAG", "_etag"),
-        deleted: section.text("DELETED", "_deleted"),
-        version: section.text("VERSION", "_version"),
-        latest_version: section.text("LATEST_VERSION", "_latest_version"),
-    }
-}
-
-fn query_names(section: &Section<'_>) -> QueryNames {
-    QueryNames {
-        filter: section.text("QUERY_WHERE", "where"),
-        sort: section.text("QUERY_SORT", "sort"),
-        projection: section.text("QUERY_PROJECTION", "projection"),
-        page: section.text("QUERY_PAGE", "page"),
-        max_results: section.text("QUERY_MAX_RESULTS", "max_results"),
-        embedded: section.text("QUERY_EMBEDDED", "embedded"),
-        aggregation: section.text("QUERY_AGGREGATION", "aggregate"),
-        version: section.text("VERSION_PARAM", "version"),
-        show_deleted: section.text("SHOW_DELETED_PARAM", "show_deleted"),
-        after: section.text("QUERY_AFTER", "after"),
-        paginate: section.text("QUERY_PAGINATE", "paginate"),
-        total: section.text("QUERY_TOTAL", "total"),
     }
 }
 

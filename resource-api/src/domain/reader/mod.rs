@@ -7,6 +7,7 @@ mod datasource;
 mod file;
 mod global;
 mod hooks;
+mod names;
 mod network;
 mod resource;
 mod rule;

@@ -7,6 +7,7 @@ use bson::{Bson, Document, doc};
 use super::datasource;
 use super::global::{ALL_METHODS, Defaults, ITEM_METHODS, RESOURCE_METHODS, allowed_filters, seconds};
 use super::hooks;
+use super::names::{NO_FIELD_NAME, is_field_name};
 use super::schema::{self, SchemaReader};
 use super::section::{Report, Section, texts};
 use super::types::Types;
@@ -36,6 +37,12 @@ pub fn read(key: &str, document: &Document, context: &Context<'_>) -> (Resource,
     let item_lookup = section.flag("item_lookup", defaults.item_lookup);
     let item_default = if item_lookup { defaults.item_methods.clone() } else { BTreeSet::from([Method::Get]) };
     let id_field = section.text("id_field", &defaults.id_field);
+    let kept = &context.settings.names;
+    if !is_field_name(&id_field) {
+        section.fault("id_field", NO_FIELD_NAME);
+    } else if [&kept.last_updated, &kept.date_created, &kept.etag].contains(&&id_field) {
+        section.fault("id_field", format!("'{id_field}' is handled automatically"));
+    }
     let auth_field = section.optional_text("auth_field", defaults.auth_field.as_deref());
     if auth_field.as_deref() == Some(&id_field) {
         section.fault("auth_field", "must not be the id field");

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use bson::{Bson, Document};
 
+use super::names::{NO_FIELD_NAME, is_field_name};
 use super::resource::Context;
 use super::rule;
 use crate::domain::validate::has_type;
@@ -62,9 +63,9 @@ impl<'a> SchemaReader<'a> {
             let mut schema = Schema::new();
             for (name, rules) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                if name.is_empty() || name.contains(['$', '.', '\0']) {
+                if !is_field_name(name) {
                     // CFG-08, at every depth: no store could address it.
-                    self.fault(&path, "", "a name cannot be empty or contain any of '$', '.'");
+                    self.fault(&path, "", NO_FIELD_NAME);
                 }
                 schema.insert(name.clone(), self.field(rules, &path, Place::Field));
             }

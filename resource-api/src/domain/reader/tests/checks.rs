@@ -201,3 +201,22 @@ fn a_filter_by_claims_needs_tokens() {
     assert_eq!(told, ["datasource.filter: claims need a token, and GET is public"]);
     people(json!({"datasource": filter, "public_methods": ["POST"]}));
 }
+
+/// CFG-07, CFG-08: what the service keeps itself has names that stores can address, each its own.
+#[test]
+fn names_of_the_service_can_not_be_the_same() {
+    for (setting, name, message) in [
+        ("ETAG", "a.b", "a name cannot be empty or contain any of '$', '.'"),
+        ("LAST_UPDATED", "", "a name cannot be empty or contain any of '$', '.'"),
+        ("LAST_UPDATED", "_id", "'_id' is the store's own"),
+        ("DATE_CREATED", "_updated", "'_updated' is what LAST_UPDATED says, too"),
+        ("ETAG", "_links", "'_links' is what LINKS says, too"),
+        ("QUERY_SORT", "where", "'where' is what QUERY_WHERE says, too"),
+    ] {
+        assert_eq!(faults(&json!({setting: name, "DOMAIN": {}})), [format!("{setting}: {message}")]);
+    }
+    parse(Format::Json, &json!({"LAST_UPDATED": "_created", "DATE_CREATED": "made", "DOMAIN": {}}).to_string())
+        .unwrap();
+    assert_eq!(refused(json!({"id_field": "a.b"})), ["id_field: a name cannot be empty or contain any of '$', '.'"]);
+    assert!(refused(json!({"id_field": "_etag"})).contains(&"id_field: '_etag' is handled automatically".to_owned()));
+}
