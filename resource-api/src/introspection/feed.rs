@@ -47,6 +47,10 @@ pub struct Standing {
 /// See above.
 pub struct Feed {
     stamp: AtomicU64,
+    /// Until when what was heard is enough, in nanoseconds from `begun`. A process that was stopped for a while goes on with this
+    /// before it has noticed the silence.
+    enough: AtomicU64,
+    begun: Instant,
     state: Mutex<State>,
     endings: Counter,
     breaks: Counter,
@@ -99,6 +103,8 @@ impl Feed {
         let counter = |name, help| metrics.counter(name, help, &[]);
         Self {
             stamp: AtomicU64::new(stamp),
+            enough: AtomicU64::new(if stamp == UNHEEDED { u64::MAX } else { 0 }),
+            begun: Instant::now(),
             state: Mutex::new(State {
                 given: UNHEEDED,
                 floor: 0,
@@ -116,11 +122,14 @@ impl Feed {
         self.stamp.load(Ordering::Acquire)
     }
 
-    /// Whether a remembered answer may be used. One atomic read, but for the first time after something ended.
-    pub fn trusts(&self, standing: &Standing) -> bool {
+    /// Whether a remembered answer may be used. Two atomic reads, but for the first time after something ended.
+    pub fn trusts(&self, standing: &Standing, now: Instant) -> bool {
         let stamp = self.stamp();
-        if stamp == DOWN || standing.checked.load(Ordering::Relaxed) == stamp {
-            return stamp != DOWN;
+        if stamp == DOWN || self.at(now) >= self.enough.load(Ordering::Acquire) {
+            return false;
+        }
+        if standing.checked.load(Ordering::Relaxed) == stamp {
+            return true;
         }
         let good = self.state().stands(standing);
         if good {
@@ -137,6 +146,8 @@ impl Feed {
     /// Takes a look of a row; `false`: one was missed, so that the row begins anew.
     pub fn hear(&self, row: &Row, look: &Look, now: Instant) -> bool {
         let mut state = self.state();
+        // What comes after a silence is not believed to be all: it may have waited to be read.
+        self.judge(&mut state, now);
         let whole = match state.rows.get_mut(row) {
             Some(heard) if heard.number.checked_add(1) == Some(look.number) => {
                 heard.last = now;
@@ -169,16 +180,23 @@ impl Feed {
         self.judge(&mut self.state(), now);
     }
 
+    fn at(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.begun).as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn judge(&self, state: &mut State, now: Instant) {
         state.rows.retain(|_, heard| now.saturating_duration_since(heard.last) < SILENCE);
-        let up = state.rows.iter().any(|(row, heard)| match row {
+        let believed = state.rows.iter().filter(|(row, heard)| match row {
             Row::Stream(_) => true,
             Row::Published(_) => now.saturating_duration_since(heard.since) >= SETTLED,
         });
+        let enough = believed.map(|(_, heard)| heard.last + SILENCE).max();
+        let up = enough.is_some();
+        self.enough.store(enough.map_or(0, |end| self.at(end)), Ordering::Release);
         match (self.stamp() != DOWN, up) {
             (true, true) => {}
             (false, true) => {
@@ -261,13 +279,13 @@ mod tests {
     fn an_answer_is_good_until_what_it_rests_on_ends() {
         let (feed, row, now) = started();
         let answers = ["a", "b", "c", "d"].map(|name| asked(&feed, name));
-        assert!(answers.iter().all(|answer| feed.trusts(answer)));
+        assert!(answers.iter().all(|answer| feed.trusts(answer, now)));
         feed.hear(&row, &look(2, &[family("a"), Handle::of_user("u_b")]), now);
-        assert_eq!(answers.each_ref().map(|answer| feed.trusts(answer)), [false, false, true, true]);
+        assert_eq!(answers.each_ref().map(|answer| feed.trusts(answer, now)), [false, false, true, true]);
         let later = asked(&feed, "b");
-        assert!(feed.trusts(&later), "he has signed in again");
+        assert!(feed.trusts(&later, now), "he has signed in again");
         feed.hear(&row, &look(3, &[Handle::of_client("shop")]), now);
-        assert!(!answers.iter().any(|answer| feed.trusts(answer)) && !feed.trusts(&later));
+        assert!(!answers.iter().any(|answer| feed.trusts(answer, now)) && !feed.trusts(&later, now));
     }
 
     /// D-036: what ends between a question and its answer ends the answer.
@@ -277,9 +295,9 @@ mod tests {
         let stamp = feed.stamp();
         feed.hear(&row, &look(2, &[family("a")]), now);
         let answer = Standing::new(stamp, Some(family("a")), "u_a", "shop");
-        assert!(feed.ended_since(&answer) && !feed.trusts(&answer));
+        assert!(feed.ended_since(&answer) && !feed.trusts(&answer, now));
         let other = Standing::new(stamp, Some(family("b")), "u_b", "shop");
-        assert!(!feed.ended_since(&other) && feed.trusts(&other));
+        assert!(!feed.ended_since(&other) && feed.trusts(&other, now));
     }
 
     /// Decisions 7: silence, an end or a gap, and nothing remembered is good, also when the feed is back.
@@ -290,7 +308,7 @@ mod tests {
             let answer = asked(&feed, "a");
             let almost = now + SILENCE - Duration::from_millis(1);
             feed.watch(almost);
-            assert!(feed.trusts(&answer));
+            assert!(feed.trusts(&answer, now));
             let later = match what {
                 "silence" => {
                     feed.watch(now + SILENCE);
@@ -307,12 +325,25 @@ mod tests {
                     now
                 }
             };
-            assert!(!feed.trusts(&answer) && !feed.trusts(&asked(&feed, "b")), "{what}");
+            assert!(!feed.trusts(&answer, later) && !feed.trusts(&asked(&feed, "b"), later), "{what}");
             let down = asked(&feed, "c");
             feed.hear(&row, &look(1, &[]), later);
-            assert!(!feed.trusts(&answer) && !feed.trusts(&down), "{what}");
-            assert!(feed.trusts(&asked(&feed, "a")));
+            assert!(!feed.trusts(&answer, later) && !feed.trusts(&down, later), "{what}");
+            assert!(feed.trusts(&asked(&feed, "a"), later));
         }
+    }
+
+    /// Decisions 7: a process that was stopped, and goes on before it has noticed the silence, believes nothing of before; and not
+    /// because it then reads the looks that have waited for it, without a gap.
+    #[test]
+    fn nothing_remembered_outlives_a_process_that_stood_still() {
+        let (feed, row, now) = started();
+        let answer = asked(&feed, "a");
+        let later = now + SILENCE;
+        assert!(!feed.trusts(&answer, later), "nobody has looked at the clock");
+        assert!(feed.hear(&row, &look(2, &[]), later));
+        assert!(!feed.trusts(&answer, later), "what ended is in a later look");
+        assert!(feed.trusts(&asked(&feed, "a"), later));
     }
 
     /// One whole row is enough; one in a channel counts only when it has been heard for a while, and begins anew after a gap.
@@ -331,22 +362,22 @@ mod tests {
             now += PACE;
         }
         feed.lose(|lost| *lost == row, now);
-        assert!(feed.trusts(&answer), "the channel goes on");
+        assert!(feed.trusts(&answer, now), "the channel goes on");
         assert!(!feed.hear(&published, &look(99, &[]), now));
-        assert!(!feed.trusts(&answer), "it missed a look, and nobody else tells");
+        assert!(!feed.trusts(&answer, now), "it missed a look, and nobody else tells");
 
         let feed = Feed::new(&Metrics::default());
         feed.hear(&published, &look(7, &[]), start);
-        assert!(!feed.trusts(&asked(&feed, "a")));
+        assert!(!feed.trusts(&asked(&feed, "a"), now));
     }
 
     #[test]
     fn without_a_feed_answers_live_by_their_time_alone() {
-        let feed = Feed::none();
+        let (feed, now) = (Feed::none(), Instant::now());
         let answer = Standing::new(feed.stamp(), None, "u_a", "shop");
-        assert!(feed.trusts(&answer) && !feed.ended_since(&answer));
+        assert!(feed.trusts(&answer, now) && !feed.ended_since(&answer));
         let (feed, ..) = started();
         let nameless = Standing::new(feed.stamp(), None, "u_a", "shop");
-        assert!(!feed.trusts(&nameless), "nothing could end it");
+        assert!(!feed.trusts(&nameless, now), "nothing could end it");
     }
 }
