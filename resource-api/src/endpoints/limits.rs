@@ -30,7 +30,7 @@ pub async fn enter(
         Ok(Some(token)) => Who::Subject(token.subject.clone()),
         _ => Who::Address(client_ip(request)),
     };
-    let counted = limits.count(limit, who).await?;
+    let counted = limits.count(limit, &who).await??;
     request.extensions_mut().insert(counted);
     Ok(app.gate.admit(token?, method, place)?)
 }

@@ -190,6 +190,11 @@ pub fn on_redis(redis: Redis) -> Arc<dyn ExpiringStore> {
     swept(RedisExpiring::new(redis))
 }
 
+/// The same in this process's memory, lost with it: for counters of one process.
+pub fn in_memory() -> Arc<dyn ExpiringStore> {
+    swept(local::LocalExpiring::default())
+}
+
 fn swept(store: impl ExpiringStore + 'static) -> Arc<dyn ExpiringStore> {
     let store: Arc<dyn ExpiringStore> = Arc::new(store);
     let held = Arc::downgrade(&store);

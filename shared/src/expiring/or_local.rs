@@ -1,13 +1,17 @@
 //! Counters that all processes share, and that each process counts by itself while their store is away (decisions 19).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use super::local::LocalExpiring;
 use super::{Applied, Count, Entry, ExpiringStore, Kept, Key, Op, Owner, Whole};
 use crate::store::StoreError;
+
+/// For so long nobody asks a store that did not answer, where somebody is in a hurry.
+const REST: Duration = Duration::from_secs(1);
 
 /// A store and, for each call that it does not answer, the memory of this process. Only for counters: what is written to one is not
 /// in the other. Whoever reads a counter from one and writes it to the other finds it changed, and reads again.
@@ -16,37 +20,63 @@ use crate::store::StoreError;
 pub struct OrLocal {
     shared: Arc<dyn ExpiringStore>,
     local: LocalExpiring,
+    patience: Option<Duration>,
+    /// When the store failed last, where it has not answered since.
+    failed: Mutex<Option<Instant>>,
 }
 
 impl OrLocal {
+    /// Waits for the store's answers for as long as the store itself does.
     pub fn new(shared: Arc<dyn ExpiringStore>) -> Self {
-        Self { shared, local: LocalExpiring::default() }
+        Self { shared, local: LocalExpiring::default(), patience: None, failed: Mutex::default() }
     }
-}
 
-/// The answer of the store, if it is there to answer.
-fn answered<T>(answer: Result<T, StoreError>) -> Option<Result<T, StoreError>> {
-    match answer {
-        Err(StoreError::Unavailable(error)) => {
-            log::debug!("counted in this process alone: {error}");
-            None
+    /// The same for who is in a hurry: an answer later than `patience` is none, and after one that was missed the store is left alone
+    /// for a second.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    /// The answer of the store, if it is there to answer.
+    async fn answer<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Option<Result<T, StoreError>> {
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = match self.patience {
+            None => call.await,
+            Some(_) if failed().is_some_and(|failed| failed.elapsed() < REST) => return None,
+            Some(patience) => {
+                let late = |_| Err(StoreError::Unavailable("no answer in time".to_owned()));
+                tokio::time::timeout(patience, call).await.unwrap_or_else(late)
+            }
+        };
+        match answer {
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Deadline)) => {
+                if failed().replace(Instant::now()).is_none() {
+                    log::warn!("this process counts by itself: {error}");
+                }
+                None
+            }
+            answer => {
+                if failed().take().is_some() {
+                    log::info!("all processes count together again");
+                }
+                Some(answer)
+            }
         }
-        Err(StoreError::Deadline) => None,
-        answer => Some(answer),
     }
 }
 
 #[async_trait]
 impl ExpiringStore for OrLocal {
     async fn apply(&self, ops: Vec<Op>) -> Result<Applied, StoreError> {
-        match answered(self.shared.apply(ops.clone()).await) {
+        match self.answer(self.shared.apply(ops.clone())).await {
             Some(answer) => answer,
             None => self.local.apply(ops).await,
         }
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Kept>>, StoreError> {
-        match answered(self.shared.get_many(keys).await) {
+        match self.answer(self.shared.get_many(keys)).await {
             Some(answer) => answer,
             None => self.local.get_many(keys).await,
         }
@@ -69,7 +99,7 @@ impl ExpiringStore for OrLocal {
     }
 
     async fn count(&self, key: &Key, window: Duration) -> Result<Count, StoreError> {
-        match answered(self.shared.count(key, window).await) {
+        match self.answer(self.shared.count(key, window)).await {
             Some(answer) => answer,
             None => self.local.count(key, window).await,
         }
@@ -81,5 +111,59 @@ impl ExpiringStore for OrLocal {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.shared.ping().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::expiring::{MongoExpiring, RedisExpiring};
+    use crate::store::servers::{self, Relay};
+    use crate::store::{Mongo, Redis};
+
+    const PATIENCE: Duration = Duration::from_millis(300);
+    const WINDOW: Duration = Duration::from_secs(600);
+
+    /// Both stores, each behind a relay.
+    async fn relayed() -> Vec<(Arc<dyn ExpiringStore>, Relay)> {
+        let mut stores: Vec<(Arc<dyn ExpiringStore>, Relay)> = Vec::new();
+        if let Some(url) = servers::redis() {
+            let (url, relay) = servers::relayed(&url);
+            stores.push((Arc::new(RedisExpiring::new(Redis::new(&url, "unused").unwrap())), relay));
+        }
+        if let Some((url, relay)) = servers::mongodb_relayed() {
+            let mongo = Mongo::connect(&url, "unused").await.unwrap();
+            stores.push((Arc::new(MongoExpiring::new(mongo).await.unwrap()), relay));
+        }
+        stores
+    }
+
+    /// Decisions 19: a store that is late is not waited for, then left alone, and asked again when it had time to recover; each count
+    /// goes on where it was.
+    #[actix_rt::test]
+    async fn who_is_in_a_hurry_counts_alone_while_the_store_is_late() {
+        for (store, relay) in relayed().await {
+            let counters = OrLocal::new(store).within(PATIENCE);
+            let key = Key::new("calls", "ada");
+            let calls = async || counters.count(&key, WINDOW).await.unwrap().calls;
+            assert_eq!((calls().await, calls().await), (1, 2));
+            relay.delay(Duration::from_secs(2));
+            let late = Instant::now();
+            assert_eq!(calls().await, 1);
+            assert!((PATIENCE..2 * PATIENCE).contains(&late.elapsed()), "{:?}", late.elapsed());
+            let resting = Instant::now();
+            for expected in 2..100 {
+                assert_eq!(calls().await, expected);
+            }
+            assert!(resting.elapsed() < PATIENCE, "asked again too early: {:?}", resting.elapsed());
+            relay.restore();
+            let restored = Instant::now();
+            // The call that was late may have been counted.
+            while calls().await > 10 {
+                assert!(restored.elapsed() < Duration::from_secs(5), "the store is not asked again");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
