@@ -51,6 +51,13 @@ impl RedisServer {
         assert!(self.ask("FLUSHALL").is_some_and(|answer| answer.starts_with("+OK")));
     }
 
+    /// Makes it a replica of another, which takes no writes.
+    pub fn follow(&self, other: &Self) {
+        assert!(
+            self.ask(&format!("REPLICAOF 127.0.0.1 {}", other.port)).is_some_and(|answer| answer.starts_with("+OK"))
+        );
+    }
+
     /// Host and port.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

@@ -1,6 +1,7 @@
 //! Stands between a service and a server, and delays or cuts what passes.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 /// Connections made to it are made to the server behind it. Ends with the value.
 pub struct Relay {
     address: SocketAddr,
+    target: Arc<Mutex<String>>,
     passing: watch::Sender<Passing>,
 }
 
@@ -31,16 +33,22 @@ impl Relay {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (passing, watched) = watch::channel(Passing::After(Duration::ZERO));
-        let target = target.to_owned();
+        let target = Arc::new(Mutex::new(target.to_owned()));
+        let leads_to = target.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), target, watched).await });
+            runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), leads_to, watched).await });
         });
-        Self { address, passing }
+        Self { address, target, passing }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Leads new connections to another server; those there are stay.
+    pub fn lead_to(&self, target: &str) {
+        target.clone_into(&mut self.target.lock().unwrap());
     }
 
     /// Closes all connections, and each new one, until [`Relay::restore`].
@@ -59,7 +67,7 @@ impl Relay {
     }
 }
 
-async fn serve(listener: TcpListener, target: String, watched: watch::Receiver<Passing>) {
+async fn serve(listener: TcpListener, target: Arc<Mutex<String>>, watched: watch::Receiver<Passing>) {
     let mut relay = watched.clone();
     loop {
         let accepted = tokio::select! {
@@ -71,7 +79,7 @@ async fn serve(listener: TcpListener, target: String, watched: watch::Receiver<P
             },
         };
         let Ok((client, _)) = accepted else { continue };
-        let (watched, target) = (watched.clone(), target.clone());
+        let (watched, target) = (watched.clone(), target.lock().unwrap().clone());
         tokio::spawn(async move {
             if *watched.borrow() != Passing::Cut
                 && let Ok(server) = TcpStream::connect(&target).await
