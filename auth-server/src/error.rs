@@ -109,9 +109,9 @@ impl ResponseError for OAuthError {
             OAuthError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             OAuthError::NotFound => StatusCode::NOT_FOUND,
             OAuthError::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            OAuthError::Store(StoreError::Corrupt(_) | StoreError::Conflict { .. } | StoreError::Refused(_)) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            OAuthError::Store(
+                StoreError::Corrupt(_) | StoreError::Conflict { .. } | StoreError::Refused(_) | StoreError::TooLarge,
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
             OAuthError::Busy(_) | OAuthError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

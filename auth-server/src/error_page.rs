@@ -109,7 +109,7 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::Deadline => PageError::Unavailable(error.to_string()),
-            StoreError::Conflict { .. } | StoreError::Refused(_) | StoreError::Corrupt(_) => {
+            StoreError::Conflict { .. } | StoreError::Refused(_) | StoreError::TooLarge | StoreError::Corrupt(_) => {
                 PageError::Failed(error.to_string())
             }
         }

@@ -116,6 +116,7 @@ impl ApiError {
             ApiError::Hook(HookError::Fault { .. }) => 503,
             // FILT-10 (F): a query that MongoDB refuses is the client's fault.
             ApiError::Store(StoreError::Refused(_)) => 400,
+            ApiError::Store(StoreError::TooLarge) => 413,
             ApiError::Store(StoreError::Deadline | StoreError::Unavailable(_)) => 503,
             ApiError::Store(StoreError::Corrupt(_)) | ApiError::Stored(_) => 500,
         }

@@ -265,7 +265,7 @@ fn outage(target: Target, error: &StoreError) -> Refusal {
         StoreError::Unavailable(_) | StoreError::Deadline => {
             (ErrorCode::TemporarilyUnavailable, "the server can't reach its store right now")
         }
-        StoreError::Conflict { .. } | StoreError::Refused(_) | StoreError::Corrupt(_) => {
+        StoreError::Conflict { .. } | StoreError::Refused(_) | StoreError::TooLarge | StoreError::Corrupt(_) => {
             (ErrorCode::ServerError, "the server has a fault")
         }
     };

@@ -142,13 +142,14 @@ impl ExpiringStore for MongoExpiring {
             _ => {}
         }
         let mut batch = Batch::new(&self.entries, &ops);
-        match self.mongo.transaction(&batch).await {
-            Err(StoreError::Conflict { .. }) if batch.only_inserts() => {
-                batch.look_first();
-                self.mongo.transaction(&batch).await
+        for _ in 0..ATTEMPTS {
+            match self.mongo.transaction(&batch).await {
+                // An entry is in the way, or has come into it since this batch looked.
+                Err(StoreError::Conflict { .. }) => batch.look_first(),
+                answer => return answer,
             }
-            answer => answer,
         }
+        Err(StoreError::Unavailable("an entry came and went too often".to_owned()))
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Kept>>, StoreError> {

@@ -33,10 +33,6 @@ impl<'a> Batch<'a> {
         Self { entries, ops, inserts: ops.iter().all(|op| matches!(op, Op::Insert { .. })) }
     }
 
-    pub fn only_inserts(&self) -> bool {
-        self.inserts
-    }
-
     /// Reads the entries before writing, even for insertions alone.
     pub fn look_first(&mut self) {
         self.inserts = false;

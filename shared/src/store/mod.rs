@@ -27,8 +27,11 @@ pub enum StoreError {
     #[error("the query took too long, or too much memory")]
     Deadline,
     /// What is asked is nothing that the store can do, now or later.
-    #[error("the store refuses the query: {0}")]
+    #[error("the store refuses what is asked: {0}")]
     Refused(String),
+    /// What is to be stored is larger than what the store takes.
+    #[error("the document is too large for the store")]
+    TooLarge,
     /// What is stored can't be understood.
     #[error("the store holds something it should not: {0}")]
     Corrupt(String),

@@ -17,6 +17,8 @@ pub(super) const LOCKS: &str = "evergate_lock";
 const LOCK_LIFE: i64 = 3600;
 
 const NAMESPACE_EXISTS: i32 = 48;
+const INDEX_NOT_FOUND: i32 = 27;
+const NOT_ON_A_VIEW: i32 = 166;
 /// IndexOptionsConflict, IndexKeySpecsConflict: another index has the name or the keys.
 const OTHER_INDEX: [i32; 2] = [85, 86];
 /// What the names of indexes begin with that no one but this service makes.
@@ -47,6 +49,12 @@ impl MongoDocuments {
         {
             return Err(error.into());
         }
+        let known = match self.mongo.collection::<Document>(source).list_index_names().await {
+            Ok(known) => known,
+            // It has no indexes but those of what it shows, and takes no writes.
+            Err(error) if code(&error) == Some(NOT_ON_A_VIEW) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         let (mut names, mut doubled, mut wanted) = (HashSet::new(), Vec::new(), Vec::<(&Index, Document)>::new());
         for index in indexes {
             if wanted.iter().any(|(known, _)| known.keys == index.keys && known.options == index.options) {
@@ -61,10 +69,9 @@ impl MongoDocuments {
             }
             wanted.push((index, definition(index, &name)));
         }
-        let known = self.mongo.collection::<Document>(source).list_index_names().await?;
         for name in known.iter().filter(|name| !names.contains(*name)) {
             if OWN_INDEXES.iter().any(|own| name.starts_with(own)) {
-                self.collection(source).drop_index(name).await?;
+                self.drop_index(source, name).await?;
             }
         }
         for (index, definition) in wanted {
@@ -85,7 +92,7 @@ impl MongoDocuments {
         if code(&error).is_some_and(|code| OTHER_INDEX.contains(&code)) {
             for other in self.in_the_way(source, &definition).await? {
                 log::info!("{source}: index {other} is made again as {}", index.name);
-                self.collection(source).drop_index(other).await?;
+                self.drop_index(source, &other).await?;
             }
             error = match self.create(source, &definition).await {
                 Ok(()) => return Ok(Made::AsWanted),
@@ -108,6 +115,14 @@ impl MongoDocuments {
         }
         log::warn!("{source}: index {} is left out: {why}", index.name);
         Ok(if index.unique { Made::Doubled } else { Made::AsWanted })
+    }
+
+    /// Another instance that starts may be before this one.
+    async fn drop_index(&self, source: &str, name: &str) -> Result<(), StoreError> {
+        match self.collection(source).drop_index(name).await {
+            Err(error) if code(&error) != Some(INDEX_NOT_FOUND) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     async fn create(&self, source: &str, definition: &Document) -> Result<(), Error> {

@@ -96,6 +96,45 @@ async fn indexes_of_others_stay() {
     assert_eq!(names, ["_id_", "theirs_1"]);
 }
 
+/// A document that MongoDB has no room for is told from an outage, however it is written; what is there stays.
+#[actix_rt::test]
+async fn a_document_that_is_too_large_is_told_from_an_outage() {
+    let Some(mongo) = connected().await else { return };
+    for mongo in [mongo.clone(), mongo.without_transactions()] {
+        let store = MongoDocuments::new(mongo, LIMIT);
+        let guard = || Guard { id: 1.into(), filter: Filter::All, etag: None };
+        let small = Write::insert("things", &doc! { "_id": 1, "n": 1 }).unwrap();
+        assert_eq!(store.commit(vec![small]).await.unwrap(), Outcome::Done(vec![1]));
+        let large = doc! { "_id": 1, "text": "x".repeat(17 << 20) };
+        let replace = || Write::replace("things", guard(), &large).unwrap();
+        let insert = || Write::insert("things", &doc! { "_id": 2, "text": "x".repeat(17 << 20) }).unwrap();
+        let other = || Write::insert("things", &doc! { "_id": 3 }).unwrap();
+        for writes in [vec![insert()], vec![replace()], vec![other(), insert()], vec![other(), replace()]] {
+            let refused = store.commit(writes).await;
+            assert!(matches!(refused, Err(StoreError::TooLarge)), "{refused:?}");
+        }
+        let kept = store.scan("things", None, 10).await.unwrap();
+        assert_eq!(kept.len(), 1);
+        let gone = Write::Delete { source: "things".to_owned(), guard: guard() };
+        assert_eq!(store.commit(vec![gone]).await.unwrap(), Outcome::Done(vec![1]));
+    }
+}
+
+/// A datasource may be a view of the database's, which has no indexes of its own.
+#[actix_rt::test]
+async fn a_view_is_served_as_a_collection_is() {
+    let Some(mongo) = connected().await else { return };
+    let things = mongo.collection::<Document>("things");
+    things.insert_many([doc! { "_id": 1, "open": true }, doc! { "_id": 2, "open": false }]).await.unwrap();
+    let pipeline = vec![doc! { "$match": { "open": true } }];
+    mongo.database().create_collection("open_things").view_on("things".to_owned()).pipeline(pipeline).await.unwrap();
+    let store = MongoDocuments::new(mongo, LIMIT);
+    store.prepare(&domain("open_things", vec![unique("n")])).await.unwrap();
+    let all = Find { count: true, ..Find::default() };
+    let found = store.find("open_things", &all).await.unwrap();
+    assert_eq!((found.items.len(), found.total), (1, Some(1)));
+}
+
 /// FILT-10 (F): what the server refuses of a query is the client's fault, and no outage.
 #[actix_rt::test]
 async fn a_query_that_the_server_refuses_is_told_from_an_outage() {

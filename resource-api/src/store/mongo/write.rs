@@ -23,6 +23,9 @@ use crate::query::Filter;
 use crate::store::keys::equality_key;
 use crate::store::{Guard, LeftOut, Outcome, Waiting, Write};
 
+/// Bytes of a document that MongoDB takes.
+const LARGEST: usize = 16 << 20;
+
 /// Why a write was not made.
 pub(super) enum Refused {
     Changed,
@@ -52,6 +55,9 @@ impl Work for Batch<'_> {
 
 impl MongoDocuments {
     pub(super) async fn write(&self, writes: &[Write]) -> Result<Outcome, StoreError> {
+        if writes.iter().any(is_too_large) {
+            return Err(StoreError::TooLarge);
+        }
         let applied = match writes {
             [] => Ok(Vec::new()),
             [write] if !matches!(write, Write::Vacant { .. }) && !self.doubled.concerns(write.source()) => self
@@ -264,6 +270,14 @@ impl MongoDocuments {
             free
         });
         Ok(left_out)
+    }
+}
+
+/// The driver says so of an insertion only, and a server closes the connection.
+fn is_too_large(write: &Write) -> bool {
+    match write {
+        Write::Insert { document, .. } | Write::Replace { document, .. } => document.as_bytes().len() > LARGEST,
+        _ => false,
     }
 }
 

@@ -14,6 +14,11 @@ const TOO_SLOW: [i32; 2] = [50, 262];
 const TOO_LARGE: i32 = 292;
 /// BadValue, FailedToParse, TypeMismatch, Overflow, numbers as names in arrays, and invalid patterns by versions.
 const REFUSED_QUERY: [i32; 10] = [2, 9, 14, 15, 16746, 51075, 51091, 51108, 51110, 51111];
+/// DollarPrefixedFieldName, InvalidIdField, EmptyFieldName, DottedFieldName; then what an index can't take: two arrays of a document,
+/// no GeoJSON, no point, one out of bounds, a language it does not know.
+const REFUSED_CONTENT: [i32; 9] = [52, 53, 56, 57, 171, 16755, 13026, 13027, 17262];
+/// BSONObjectTooLarge, and what an edit would make so large.
+const TOO_LARGE_DOCUMENT: [i32; 3] = [10334, 17419, 17420];
 const WRITE_CONFLICT: i32 = 112;
 /// DocumentValidationFailure: somebody put rules on the collection.
 const REFUSED_DOCUMENT: i32 = 121;
@@ -47,6 +52,23 @@ pub fn refused(error: &Error) -> Option<StoreError> {
         ErrorKind::Command(command) if refusal => {
             Some(StoreError::Refused(format!("{}: {}", command.code_name, command.message)))
         }
+        _ => None,
+    }
+}
+
+/// Why a URL can't be used. What the driver says of its text may repeat a part of the password.
+pub(super) fn unreadable(error: Error) -> StoreError {
+    StoreError::Unavailable(match &*error.kind {
+        ErrorKind::DnsResolve { .. } | ErrorKind::Io(_) | ErrorKind::InvalidTlsConfig { .. } => told(&error),
+        _ => "the mongodb URL can't be read: see that user and password are percent-encoded and all options known"
+            .to_owned(),
+    })
+}
+
+/// The code of the refusal of a document itself, whatever is tried.
+fn of_content(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(_)) | ErrorKind::InsertMany(_) => code(error),
         _ => None,
     }
 }
@@ -113,6 +135,12 @@ impl From<Error> for StoreError {
         if code(&error) == Some(REFUSED_DOCUMENT) {
             return StoreError::Corrupt("MongoDB refused a document by the collection's validator".to_owned());
         }
+        if code(&error).is_some_and(|code| TOO_LARGE_DOCUMENT.contains(&code)) {
+            return StoreError::TooLarge;
+        }
+        if let Some(code) = of_content(&error).filter(|code| REFUSED_CONTENT.contains(code)) {
+            return StoreError::Refused(format!("MongoDB can't take the document, by itself or for an index ({code})"));
+        }
         match &*error.kind {
             ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => StoreError::Corrupt(told(&error)),
             _ => StoreError::Unavailable(told(&error)),
@@ -123,4 +151,42 @@ impl From<Error> for StoreError {
 /// Whether the server gave the work up.
 pub(super) fn is_too_slow(error: &Error) -> bool {
     code(error).is_some_and(|code| TOO_SLOW.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use bson::doc;
+
+    use super::*;
+
+    fn written(code: i32) -> StoreError {
+        let error = doc! { "code": code, "codeName": "Some", "errmsg": "of { secret: 1 }" };
+        ErrorDocument::from(error).0.into()
+    }
+
+    struct ErrorDocument(Error);
+
+    impl From<bson::Document> for ErrorDocument {
+        fn from(error: bson::Document) -> Self {
+            Self(ErrorKind::Write(WriteFailure::WriteError(bson::deserialize_from_document(error).unwrap())).into())
+        }
+    }
+
+    /// What will never be stored is nobody's to try again, and no fault of the server.
+    #[test]
+    fn a_document_that_mongodb_can_not_take_is_refused_and_not_put_off() {
+        for code in REFUSED_CONTENT {
+            let refused = written(code);
+            assert!(matches!(&refused, StoreError::Refused(told) if !told.contains("secret")), "{code}: {refused}");
+        }
+        for code in TOO_LARGE_DOCUMENT {
+            assert!(matches!(written(code), StoreError::TooLarge), "{code}");
+        }
+        // NotWritablePrimary, WriteConcernFailed.
+        for code in [10107, 64] {
+            let put_off = written(code);
+            assert!(matches!(&put_off, StoreError::Unavailable(told) if !told.contains("secret")), "{code}: {put_off}");
+        }
+    }
 }
