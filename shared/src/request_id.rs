@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::http::header::{HeaderName, HeaderValue};
 
 use crate::random::random_bytes;
+use crate::store::waiting::one_request;
 
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,9 +28,9 @@ pub fn with_current<T>(look: impl FnOnce(Option<&str>) -> T) -> T {
     }
 }
 
-/// Runs `work` under `id`.
+/// Runs `work` under `id`, as one request to the stores too.
 pub async fn scope<T>(id: HeaderValue, work: impl Future<Output = T>) -> T {
-    CURRENT.scope(id, work).await
+    CURRENT.scope(id, one_request(work)).await
 }
 
 /// The caller's id if it is one (1 to 64 of `A-Z a-z 0-9 . _ -`), otherwise a new one, unique but not secret.

@@ -7,6 +7,7 @@ mod redis;
 pub mod servers;
 pub mod sqlite;
 mod url;
+pub(crate) mod waiting;
 
 pub use components::components;
 pub use mongo::Mongo;

@@ -11,13 +11,16 @@ use async_trait::async_trait;
 use bson::{Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::error::{Error, UNKNOWN_TRANSACTION_COMMIT_RESULT};
-use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, TransactionOptions, WriteConcern};
+use mongodb::options::{
+    Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, TransactionOptions, WriteConcern,
+};
 use mongodb::{Client, ClientSession, Collection, Database};
 use tokio::sync::Semaphore;
 
 pub use self::errors::{Duplicate, code, duplicate, refused};
-use self::errors::{is_transient, told};
+use self::errors::{is_transient, told, unreadable};
 use super::StoreError;
+use super::waiting::{self, Waiting};
 use crate::Secret;
 use crate::random::random_bytes;
 
@@ -25,6 +28,8 @@ use crate::random::random_bytes;
 const REACHED_WITHIN: Duration = Duration::from_secs(2);
 /// For a call, all its repetitions included.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// A request waits at most so many times as long as a call may take, whatever the number of its calls.
+const CALLS_OF_A_REQUEST: u32 = 2;
 /// Calls at the same time, each on a connection of its own, unless the URL says otherwise (`maxPoolSize`).
 const AT_A_TIME: u32 = 64;
 /// Calls that may be under way or wait for their turn: more are refused at once, so that a slow server is not met with ever more of
@@ -75,13 +80,6 @@ pub enum End<T> {
 impl Mongo {
     /// Connects to the deployment. `database` is the one to use where the URL names none.
     pub async fn connect(url: &Secret, database: &str) -> Result<Self, StoreError> {
-        // The driver's message may repeat a part of the password.
-        let unreadable = |_| {
-            StoreError::Unavailable(
-                "the mongodb URL can't be read: see that user and password are percent-encoded and all options known"
-                    .to_owned(),
-            )
-        };
         let (url, limit) = without_limit(url)?;
         let mut options = ClientOptions::parse(url.expose()).await.map_err(unreadable)?;
         options.app_name.get_or_insert_with(|| "evergate".to_owned());
@@ -90,8 +88,19 @@ impl Mongo {
         let at_a_time = options.max_pool_size.unwrap_or(AT_A_TIME);
         options.max_pool_size = Some(u32::MAX);
         options.max_connecting = Some(u32::MAX);
+        // What a secondary says may be old: a token that was revoked, an ETag that was replaced. Transactions would refuse it.
+        if let Some(SelectionCriteria::ReadPreference(preference)) = &options.selection_criteria
+            && !matches!(preference, ReadPreference::Primary)
+        {
+            log::warn!("readPreference of the mongodb URL is left out: all reads go to the primary");
+            options.selection_criteria = None;
+        }
         // What was acknowledged survives the loss of a server (X-025, decisions 10).
         let concern = options.write_concern.get_or_insert_with(WriteConcern::default);
+        if concern.w == Some(Acknowledgment::Nodes(0)) {
+            let told = "the mongodb URL says w=0, so that nobody would know what was written: leave it out";
+            return Err(StoreError::Unavailable(told.to_owned()));
+        }
         concern.w.get_or_insert(Acknowledgment::Majority);
         concern.journal.get_or_insert(true);
         concern.w_timeout.get_or_insert(ANSWERED_WITHIN);
@@ -187,14 +196,19 @@ impl Mongo {
             return Err(StoreError::Unavailable("too many calls are waiting for MongoDB".to_owned()).into());
         };
         let started = Instant::now();
+        let limit = (self.limit * CALLS_OF_A_REQUEST).saturating_sub(waiting::so_far()).min(self.limit);
+        if limit.is_zero() {
+            return Err(StoreError::Unavailable("this request has waited for MongoDB for too long".to_owned()).into());
+        }
+        let _waiting = Waiting::begin();
         // Whoever has waited for half of his time is not let in, to give up in the middle.
-        let turn = self.limit / 2;
+        let turn = limit / 2;
         let calling = tokio::time::timeout(turn, self.places.calling.acquire()).await;
         if calling.is_err() || started.elapsed() >= turn {
             return Err(StoreError::Unavailable("other calls of MongoDB take too long".to_owned()).into());
         }
-        tokio::time::timeout(self.limit - started.elapsed(), calls).await.unwrap_or_else(|_| {
-            let told = format!("MongoDB did not answer within {} s", self.limit.as_secs_f32());
+        tokio::time::timeout(limit.saturating_sub(started.elapsed()), calls).await.unwrap_or_else(|_| {
+            let told = format!("MongoDB did not answer within {:.1} s", limit.as_secs_f32());
             Err(StoreError::Unavailable(told).into())
         })
     }
@@ -274,10 +288,64 @@ async fn commit(session: &mut ClientSession) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use futures_util::future::join_all;
+    use futures_util::future::{join, join_all};
 
     use super::*;
     use crate::store::servers;
+
+    /// A request that makes many calls of a slow server is given up as a whole, and what others ask is not.
+    #[actix_rt::test]
+    async fn a_request_waits_for_no_more_than_two_calls_limits() {
+        let Some(url) = servers::mongodb() else { return };
+        let (url, relay) = servers::relayed(&url);
+        let mongo = Mongo::connect(&url, "unused").await.unwrap().within(Duration::from_millis(800));
+        // Connections for two, which a slow server would take long to make.
+        join_all((0..4).map(|_| mongo.ping())).await;
+        relay.delay(Duration::from_millis(500));
+        let started = Instant::now();
+        let calls = waiting::one_request(async {
+            // Side by side they are waited for at the same time.
+            let both = join(mongo.ping(), mongo.ping()).await;
+            assert!(both.0.is_ok() && both.1.is_ok(), "{both:?}");
+            let mut calls = 1;
+            while mongo.ping().await.is_ok() {
+                calls += 1;
+            }
+            mongo.ping().await.unwrap_err();
+            calls
+        });
+        let calls = calls.await;
+        assert!((2..4).contains(&calls), "{calls}");
+        assert!((1400..2000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+        waiting::one_request(mongo.ping()).await.unwrap();
+        for _ in 0..5 {
+            mongo.ping().await.unwrap();
+        }
+    }
+
+    /// Of a URL that can't be used it is said why, without its password.
+    #[actix_rt::test]
+    async fn what_is_wrong_with_a_url_is_told_without_its_password() {
+        for (url, why) in [
+            ("mongodb://ada:hunt@er2@127.0.0.1/x", "percent-encoded"),
+            ("mongodb://ada:hunter2@127.0.0.1/x?frobnicate=1", "options known"),
+            ("mongodb://ada:hunter2@127.0.0.1/x?w=0", "w=0"),
+            ("mongodb://ada:hunter2@127.0.0.1/x?tls=true&tlsCAFile=/nowhere/ca.pem", "/nowhere/ca.pem"),
+            ("mongodb+srv://ada:hunter2@nowhere.invalid/x", "DNS"),
+            ("mongodb://ada:hunter2@127.0.0.1:1/x", "refused"),
+        ] {
+            let told = Mongo::connect(&Secret::new(url), "unused").await.err().unwrap().to_string();
+            assert!(told.contains(why) && !told.contains("hunt") && !told.contains("ada"), "{url}: {told}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn all_reads_go_to_the_primary() {
+        let Some(url) = servers::mongodb() else { return };
+        let url = Secret::new(format!("{}&readPreference=secondaryPreferred", url.expose()));
+        let mongo = Mongo::connect(&url, "unused").await.unwrap();
+        assert_eq!(mongo.database().selection_criteria(), None);
+    }
 
     /// A server that is slow is not asked ever more: beyond what may wait a call is refused at once, and when the server is itself
     /// again so is everything else.
