@@ -25,8 +25,22 @@ use crate::representation::json::write_string;
 use crate::representation::links::push_text;
 
 /// What a path of a URL can't hold as it is (RFC 3986, 3.3).
-const PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpResponse, ApiError> {
     // What is wrong with the URL is told first.
