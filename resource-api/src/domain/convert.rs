@@ -230,6 +230,8 @@ impl Conversion<'_> {
                 _ => None,
             },
             (FieldType::Boolean, Bson::Int32(number @ (0 | 1))) => Some(Bson::Boolean(*number == 1)),
+            // Of an integer beyond 64 bits the last digits are gone by now; a text keeps them.
+            (FieldType::Decimal, Bson::Double(number)) if number.abs() >= 9_223_372_036_854_775_808.0 => None,
             (FieldType::Decimal, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_)) => {
                 decimal(&python_text::str(value))
             }
