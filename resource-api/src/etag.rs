@@ -6,10 +6,9 @@ use std::ops::{Deref, DerefMut};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bson::{Bson, Document};
-use jiff::Timestamp;
-use jiff::tz::Offset;
 use sha1::{Digest, Sha1};
 
+use crate::domain::calendar;
 use crate::representation::json::{write_double, write_hex, write_integer, write_string};
 
 /// 9999-12-31T23:59:59.999Z, the last date that is written as text.
@@ -199,14 +198,13 @@ fn wrap(key: &str, out: &mut Text<'_>, value: impl FnOnce(&mut Text<'_>)) {
 
 /// A date as relaxed Extended JSON has it inside of `$date`.
 pub fn write_date(millis: i64, out: &mut Vec<u8>) {
-    let timestamp = Timestamp::from_millisecond(millis).ok().filter(|_| (0..=LAST_ISO_MILLIS).contains(&millis));
-    let Some(timestamp) = timestamp else {
+    let date = if (0..=LAST_ISO_MILLIS).contains(&millis) { calendar::civil(millis) } else { None };
+    let Some(date) = date else {
         out.extend_from_slice(b"{\"$numberLong\": \"");
         write_integer(millis, out);
         out.extend_from_slice(b"\"}");
         return;
     };
-    let date = Offset::UTC.to_datetime(timestamp);
     let parts = [
         (b'"', i64::from(date.year()), 1000),
         (b'-', i64::from(date.month()), 10),
@@ -289,6 +287,7 @@ mod tests {
         for (value, expected) in [
             (Bson::ObjectId(id), r#"{"$oid": "5f0000000000000000000abc"}"#),
             (Bson::DateTime(DateTime::from_millis(1_352_198_011_120)), r#"{"$date": "2012-11-06T10:33:31.120Z"}"#),
+            (Bson::DateTime(DateTime::from_millis(253_402_300_799_000)), r#"{"$date": "9999-12-31T23:59:59Z"}"#),
             (Bson::DateTime(DateTime::from_millis(-1000)), r#"{"$date": {"$numberLong": "-1000"}}"#),
             (Bson::Int64(1 << 40), "1099511627776"),
             (Bson::Double(1.0), "1.0"),

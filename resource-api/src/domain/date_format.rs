@@ -1,10 +1,11 @@
 //! `DATE_FORMAT`: how every date of bodies and filters is written and read (RESP-04, SER-02, FILT-11).
 
 use bson::DateTime;
-use jiff::Timestamp;
 use jiff::civil;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::tz::Offset;
+
+use super::calendar::{moment, nearest_civil};
 
 /// Eve's default: the date of HTTP headers (RFC 9110, 5.6.7).
 pub const RFC_1123: &str = "%a, %d %b %Y %H:%M:%S GMT";
@@ -48,10 +49,7 @@ impl DateFormat {
 
     /// Appends the date, sub-seconds cut. Years beyond the calendar's range (about ±9999) are held at its ends.
     pub fn write(&self, date: DateTime, out: &mut Vec<u8>) {
-        let seconds = date.timestamp_millis().div_euclid(1000);
-        let bounded = seconds.clamp(Timestamp::MIN.as_second() + 1, Timestamp::MAX.as_second());
-        let timestamp = Timestamp::from_second(bounded).unwrap_or(Timestamp::UNIX_EPOCH);
-        let civil = Offset::UTC.to_datetime(timestamp);
+        let civil = nearest_civil(date.timestamp_millis().div_euclid(1000));
         // `new` has tried the pattern; what fails for one date only (a year of five digits) leaves it out.
         let _ = self.write_civil(civil, out);
     }
@@ -80,16 +78,24 @@ impl DateFormat {
                 }
             }
         };
-        let timestamp = Offset::UTC.to_timestamp(civil).ok()?;
-        Some(DateTime::from_millis(timestamp.as_millisecond()))
+        // Python's years begin with 1.
+        (civil.year() >= 1).then(|| moment(civil))
     }
 
     fn write_civil(&self, civil: civil::DateTime, out: &mut Vec<u8>) -> Result<(), jiff::Error> {
         match &self.pattern {
             None => write_rfc_1123(civil, out),
             Some(pattern) => {
-                let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC)?;
-                out.extend_from_slice(strtime::format(pattern, &zoned)?.as_bytes());
+                let text = match civil.to_zoned(jiff::tz::TimeZone::UTC) {
+                    Ok(zoned) => strtime::format(pattern, &zoned)?,
+                    Err(_) => {
+                        // The last day of 9999.
+                        let mut parts = BrokenDownTime::from(civil);
+                        parts.set_offset(Some(Offset::UTC));
+                        parts.to_string(pattern)?
+                    }
+                };
+                out.extend_from_slice(text.as_bytes());
             }
         }
         Ok(())
@@ -205,6 +211,24 @@ mod tests {
             let format = DateFormat::new(pattern).unwrap();
             assert_eq!(format.parse(text), Some(DateTime::from_millis(millis)), "{pattern}");
         }
+    }
+
+    /// SER-02, RESP-04: Python's first and last second, which stand for always and never.
+    #[test]
+    fn every_year_of_python_is_read_and_written() {
+        let default = DateFormat::default();
+        let iso = DateFormat::new("%Y-%m-%dT%H:%M:%SZ").unwrap();
+        for (http, text, millis) in [
+            ("Fri, 31 Dec 9999 23:59:59 GMT", "9999-12-31T23:59:59Z", 253_402_300_799_000),
+            ("Mon, 01 Jan 0001 00:00:00 GMT", "0001-01-01T00:00:00Z", -62_135_596_800_000),
+        ] {
+            let date = DateTime::from_millis(millis);
+            assert_eq!((default.parse(http), iso.parse(text)), (Some(date), Some(date)));
+            assert_eq!((default.format(date).as_str(), iso.format(date).as_str()), (http, text));
+        }
+        assert_eq!(default.parse("Sat, 01 Jan 0000 00:00:00 GMT"), None);
+        assert_eq!(iso.parse("0000-01-01T00:00:00Z"), None);
+        assert_eq!(default.format(DateTime::from_millis(i64::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
     #[test]

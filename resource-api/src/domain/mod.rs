@@ -2,6 +2,7 @@
 //!
 //! A new setting is a field in `resource.rs`, a reader in the parser and a line in the docs.
 
+pub(crate) mod calendar;
 mod claims;
 mod collections;
 pub mod connections;

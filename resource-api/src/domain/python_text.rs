@@ -132,8 +132,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn civil(date: bson::DateTime) -> Option<jiff::civil::DateTime> {
-    let timestamp = jiff::Timestamp::from_millisecond(date.timestamp_millis()).ok()?;
-    Some(jiff::tz::Offset::UTC.to_datetime(timestamp))
+    super::calendar::civil(date.timestamp_millis())
 }
 
 fn clock(date: jiff::civil::DateTime) -> String {

@@ -1,11 +1,11 @@
 //! Eve's other `where` language, conditions as Python writes them → MongoDB's (FILT-06 to FILT-09).
 
 use bson::oid::ObjectId;
-use bson::{Bson, DateTime, Document, doc};
+use bson::{Bson, Document, doc};
 use jiff::civil;
-use jiff::tz::Offset;
 
 use super::python_text::{Token, Tokens, constant, is_path, negative, number};
+use crate::domain::calendar;
 
 /// Parentheses within parentheses.
 const DEPTH_LIMIT: usize = 64;
@@ -157,8 +157,7 @@ impl<'t> Parser<'t> {
             small(second)?,
             microsecond * 1000,
         );
-        let timestamp = Offset::UTC.to_timestamp(civil.ok()?).ok()?;
-        Some(Bson::DateTime(DateTime::from_millis(timestamp.as_millisecond())))
+        Some(Bson::DateTime(calendar::moment(civil.ok()?)))
     }
 }
 

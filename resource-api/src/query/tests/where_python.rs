@@ -43,6 +43,7 @@ fn conditions() {
         ("a == ObjectId('50656e4538345b39dd0414f0')", doc! { "a": id() }),
         ("a == ObjectId", doc! { "a": "ObjectId" }),
         ("a >= datetime(2013,1,1)", doc! { "a": { "$gte": date } }),
+        ("a < datetime(9999,12,31,23,59,59)", doc! { "a": { "$lt": DateTime::from_millis(253_402_300_799_000) } }),
         ("a == datetime(2013, 1, 2, 3, 4, 5, 6000)", doc! { "a": moment }),
         ("a==1 and b==2", doc! { "$and": [{ "a": 1 }, { "b": 2 }] }),
         ("a==1 and b==2 and c==3", doc! { "$and": [{ "a": 1 }, { "b": 2 }, { "c": 3 }] }),
