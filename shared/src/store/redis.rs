@@ -139,12 +139,15 @@ impl Line {
             probe.arg(format!("{prefix}ping")).arg(1).arg("PX").arg(1000);
         }
         let mut connection = self.connection();
-        // The first meets a connection that is broken, and has it made anew for the second.
-        if probe.exec_async(&mut connection).await.is_err() {
-            probe.exec_async(&mut connection).await.err()?;
+        let mut answer = probe.exec_async(&mut connection).await;
+        if answer.is_err() {
+            // The first has met a connection that is broken, and had it made anew.
+            answer = probe.exec_async(&mut connection).await;
         }
-        self.read_only.store(false, Ordering::Release);
-        None
+        if answer.is_ok() {
+            self.read_only.store(false, Ordering::Release);
+        }
+        answer.err()
     }
 }
 
@@ -296,6 +299,27 @@ mod tests {
         relay.lead_to(&second.address());
         while write().await.is_err() {
             assert!(asked.elapsed() < Duration::from_secs(3), "not back yet");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What is wrong is known before anybody asks, and told without the password.
+    #[actix_rt::test]
+    async fn a_server_of_no_use_is_known_and_why() {
+        let Some(mut server) = RedisServer::start() else { return };
+        let url = Secret::new(format!("redis://:hunter2@{}", server.address()));
+        let redis = Redis::new(&url, "test").unwrap();
+        let fault = async || redis.line.fault("test:").await.map(|error| error.to_string()).unwrap_or_default();
+        let told = fault().await;
+        assert!(told.contains("authentication failed") && !told.contains("hunter2"), "without a password: {told}");
+        server.set_password("hunter2");
+        assert_eq!(fault().await, "");
+        server.kill();
+        let told = fault().await;
+        assert!(told.contains("refused") && !told.contains("hunter2"), "{told}");
+        let killed = Instant::now();
+        while !redis.line.lost.load(Ordering::Acquire) {
+            assert!(killed.elapsed() < Duration::from_secs(3), "nobody has noticed");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

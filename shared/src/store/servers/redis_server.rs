@@ -51,6 +51,12 @@ impl RedisServer {
         assert!(self.ask("FLUSHALL").is_some_and(|answer| answer.starts_with("+OK")));
     }
 
+    /// From now on whoever connects has to know it; after a restart nobody.
+    pub fn set_password(&self, password: &str) {
+        let set = self.ask(&format!("CONFIG SET requirepass {password}"));
+        assert!(set.is_some_and(|answer| answer.starts_with("+OK")));
+    }
+
     /// Makes it a replica of another, which takes no writes.
     pub fn follow(&self, other: &Self) {
         assert!(
