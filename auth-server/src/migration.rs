@@ -33,7 +33,7 @@ pub async fn holder(url: &StoreUrl) -> Result<AuthHolder, StoreError> {
             }
         }
         StoreUrl::Mongo(url) => {
-            let mongo = Mongo::connect(url, NAME).await?;
+            let mongo = Mongo::connect(url, NAME).await?.patient();
             let expiring = ExpiringHolder::new(MongoExpiring::new(mongo.clone()).await?);
             AuthHolder { directory: directory::on_mongo(mongo).await?, expiring }
         }

@@ -39,23 +39,30 @@ pub const SCAN_BYTES: usize = 4 << 20;
 /// Opens the backend that `url` names. A query that takes longer than `time_limit`, or that keeps too much in memory, ends
 /// with [`StoreError::Deadline`].
 pub async fn open(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
-    if let StoreUrl::Sqlite(path) = url {
-        let documents = Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?);
-        expire(&documents);
-        return Ok(documents);
+    match url {
+        StoreUrl::Sqlite(path) => {
+            let documents = Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?);
+            expire(&documents);
+            Ok(documents)
+        }
+        StoreUrl::Mongo(url) => Ok(Arc::new(mongo::MongoDocuments::new(Mongo::connect(url, NAME).await?, time_limit))),
+        StoreUrl::Redis(_) => Err(not_redis()),
     }
-    open_still(url, time_limit).await
 }
 
-/// The same, but nothing is removed in the background.
+/// The same for a move: nothing is removed in the background, and what an earlier attempt was writing is waited for.
 pub async fn open_still(url: &StoreUrl, time_limit: Duration) -> Result<Arc<dyn DocumentStore>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteDocuments::open(Sqlite::open(path)?, time_limit)?)),
-        StoreUrl::Mongo(url) => Ok(Arc::new(mongo::MongoDocuments::new(Mongo::connect(url, NAME).await?, time_limit))),
-        StoreUrl::Redis(_) => {
-            Err(StoreError::Unavailable("documents are kept in sqlite:PATH or mongodb://, not in redis".to_owned()))
+        StoreUrl::Mongo(url) => {
+            Ok(Arc::new(mongo::MongoDocuments::new(Mongo::connect(url, NAME).await?.patient(), time_limit)))
         }
+        StoreUrl::Redis(_) => Err(not_redis()),
     }
+}
+
+fn not_redis() -> StoreError {
+    StoreError::Unavailable("documents are kept in sqlite:PATH or mongodb://, not in redis".to_owned())
 }
 
 /// Removes what expires, as often as MongoDB does, for as long as the store is held.

@@ -26,7 +26,7 @@ impl ExpiringHolder {
     pub async fn open(url: &StoreUrl, name: &str) -> Result<Self, StoreError> {
         Ok(match url {
             StoreUrl::Sqlite(path) => Self::new(SqliteExpiring::new(Sqlite::open(path)?)?),
-            StoreUrl::Mongo(url) => Self::new(MongoExpiring::new(Mongo::connect(url, name).await?).await?),
+            StoreUrl::Mongo(url) => Self::new(MongoExpiring::new(Mongo::connect(url, name).await?.patient()).await?),
             StoreUrl::Redis(url) => Self::new(RedisExpiring::new(Redis::new(url, name)?)),
         })
     }

@@ -35,6 +35,10 @@ const AT_A_TIME: u32 = 64;
 /// Calls that may be under way or wait for their turn: more are refused at once, so that a slow server is not met with ever more of
 /// what it can't do, and memory is bounded.
 const MOST_PENDING: usize = 2048;
+/// Longer than MongoDB keeps the transaction of a program that was killed: `transactionLifetimeLimitSeconds`, a minute.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(75);
+/// Then it is told that a transaction waits.
+const TOLD_AFTER: Duration = Duration::from_secs(3);
 /// The longest pause before a transaction that met another one is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -121,6 +125,13 @@ impl Mongo {
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// The same for a command that goes on where it was killed: what that was writing then, MongoDB has to give up first.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        let limit = self.limit.max(GIVEN_UP_WITHIN);
+        self.within(limit)
     }
 
     /// Whether it has transactions: a standalone server has none.
@@ -221,6 +232,7 @@ impl Mongo {
     async fn attempts<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
         let mut session = self.database.client().start_session().await?;
         let mut pause = Duration::from_millis(1);
+        let (begun, mut told_of) = (Instant::now(), false);
         loop {
             let started = Instant::now();
             // The write concern is the client's. A transaction reads one state of the data throughout.
@@ -246,6 +258,14 @@ impl Mongo {
                 return Err(met.into());
             }
             log::debug!("a transaction is tried again after {:?}: {}", started.elapsed(), told(&met));
+            if !told_of && begun.elapsed() > TOLD_AFTER {
+                told_of = true;
+                log::warn!(
+                    "MongoDB makes a transaction wait ({}): of a program that was killed it gives up what it was writing after \
+                     a minute",
+                    told(&met)
+                );
+            }
             tokio::time::sleep(pause.mul_f32(f32::from(random_bytes::<1>()[0]) / 255.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
