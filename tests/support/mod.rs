@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, dead_code)]
 
 pub mod browser;
+mod demo;
 pub mod recorder;
 
 use evergate::{Stack, StackSettings};
-use serde_json::Value;
 
 /// The three services on free ports, with everything they keep in a folder that goes with them.
 pub struct Running {
@@ -46,18 +46,7 @@ impl Running {
 
     /// A token of the demo user by the password grant.
     pub async fn token(&self) -> String {
-        let form = [
-            ("grant_type", "password"),
-            ("client_id", evergate::CURL_CLIENT),
-            ("username", "demo"),
-            ("password", self.password("demo")),
-        ];
-        let url = format!("{}/oauth/token", self.stack.addresses.auth);
-        let answer = self.client().post(url).form(&form).send().await.unwrap();
-        let (status, body) = (answer.status(), answer.text().await.unwrap());
-        assert_eq!(status, 200, "{body}");
-        let body: Value = serde_json::from_str(&body).unwrap();
-        body["access_token"].as_str().unwrap().to_owned()
+        demo::token(&self.client(), &self.stack.addresses.auth, self.password("demo")).await
     }
 }
 

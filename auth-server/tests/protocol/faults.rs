@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::store::servers::{Load, RedisServer, Relay, chosen, resident};
+use shared::store::servers::{Load, RedisServer, Relay, Slowed, chosen, resident};
 
 use crate::support::{Answer, Browser, Client, Code, PASSWORD, Person, Server, Stored, Tokens, basic, hidden};
 
@@ -251,24 +251,19 @@ async fn a_slow_redis_is_not_waited_for() {
         0 => status(robot.token(CLIENT_CREDENTIALS).await),
         _ => status(api.post("/introspect", &[("token", &tokens.access)]).await),
     };
-    let warm = Load::of(64, Duration::from_millis(500), &ask).await;
-    assert!(warm.is_good());
-    let memory = resident();
-    relay.delay(Duration::from_secs(2));
-    let slow = Load::of(64, Duration::from_secs(4), &ask).await;
+    let slowed = Slowed::by(Duration::from_secs(2), &relay, &ask).await;
+    // A call is limited to 850 ms.
+    let slow = slowed.bears(Duration::from_secs(4), Duration::from_millis(1500), &ask).await;
     // What was under way may still have been answered.
-    assert!(slow.good() <= 64 && slow.good() + slow.unavailable() == slow.answers());
-    assert!(slow.longest() < Duration::from_millis(1500), "a call is limited to 850 ms: {:?}", slow.longest());
+    assert!(slow.good() <= 64, "{}", slow.good());
     assert!(slow.answers() > 500, "only {} were answered: one waits behind the other", slow.answers());
     assert_eq!(browser.get("/oauth/account").await.status, 200);
-    assert!(resident() < memory + GROWN, "{memory} MiB grew to {}", resident());
-    relay.restore();
-    warm.is_back(Duration::from_secs(2), &ask).await;
+    slowed.ends(&ask).await;
     before.is_all_there().await;
 }
 
-/// a MongoDB that takes two seconds to answer each call is waited for, but by no request for long: a call is limited to five
-/// seconds, and memory and waiting calls are bounded; within two seconds of its recovery everything is as fast as before.
+/// a MongoDB that takes two seconds to answer each call is waited for, but by no request for long: it has ten seconds in
+/// all, however many calls it makes, and memory and waiting calls are bounded; within two seconds of its recovery everything is as fast as before.
 #[actix_rt::test]
 async fn a_slow_mongodb_is_waited_for_within_limits() {
     let server = Server::with("lifetimes = { code = 300 }").await;
@@ -280,16 +275,8 @@ async fn a_slow_mongodb_is_waited_for_within_limits() {
         1 => status(api.post("/introspect", &[("token", &tokens.access)]).await),
         _ => status(browser.get("/oauth/account").await),
     };
-    let warm = Load::of(64, Duration::from_secs(1), &ask).await;
-    assert!(warm.is_good());
-    let memory = resident();
-    relayed.mongodb.delay(Duration::from_secs(2));
-    let slow = Load::of(64, Duration::from_secs(6), &ask).await;
-    assert_eq!(slow.good() + slow.unavailable(), slow.answers());
-    // A page makes several calls one after the other.
-    assert!(slow.longest() < Duration::from_secs(16), "{:?}", slow.longest());
-    assert!(resident() < memory + GROWN, "{memory} MiB grew to {}", resident());
-    relayed.mongodb.restore();
-    warm.is_back(Duration::from_secs(2), &ask).await;
+    let slowed = Slowed::by(Duration::from_secs(2), &relayed.mongodb, &ask).await;
+    slowed.bears(Duration::from_secs(6), Duration::from_secs(11), &ask).await;
+    slowed.ends(&ask).await;
     before.is_all_there().await;
 }

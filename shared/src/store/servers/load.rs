@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
+use super::Relay;
+
 /// The statuses that a load was answered with, and how long each answer took.
 pub struct Load(Vec<(u16, Duration)>);
 
@@ -60,6 +62,45 @@ impl Load {
 
     pub fn longest(&self) -> Duration {
         self.0.iter().map(|(_, took)| *took).max().unwrap_or_default()
+    }
+}
+
+/// A service whose store is slow: what is asked is answered, or refused with 503, in time; memory is bounded; and when the store is
+/// itself again everything soon is as before.
+pub struct Slowed<'r> {
+    relay: &'r Relay,
+    warm: Load,
+    memory: u64,
+}
+
+impl<'r> Slowed<'r> {
+    /// Callers at the same time.
+    const CALLERS: usize = 64;
+    /// More than the service may grow by, in MiB.
+    const GROWN: u64 = 100;
+
+    /// Each answer of the store comes so much later from now on.
+    pub async fn by(delay: Duration, relay: &'r Relay, ask: &impl AsyncFn(usize) -> u16) -> Self {
+        let warm = Load::of(Self::CALLERS, Duration::from_secs(1), ask).await;
+        assert!(warm.is_good());
+        let memory = resident();
+        relay.delay(delay);
+        Self { relay, warm, memory }
+    }
+
+    /// Nobody waits for longer than `longest`.
+    pub async fn bears(&self, lasting: Duration, longest: Duration, ask: &impl AsyncFn(usize) -> u16) -> Load {
+        let slow = Load::of(Self::CALLERS, lasting, ask).await;
+        assert_eq!(slow.good() + slow.unavailable(), slow.answers());
+        assert!(slow.longest() < longest, "{:?}", slow.longest());
+        slow
+    }
+
+    /// The store is itself again.
+    pub async fn ends(self, ask: &impl AsyncFn(usize) -> u16) {
+        assert!(resident() < self.memory + Self::GROWN, "{} MiB grew to {}", self.memory, resident());
+        self.relay.restore();
+        self.warm.is_back(Duration::from_secs(2), ask).await;
     }
 }
 

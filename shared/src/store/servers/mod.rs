@@ -10,7 +10,7 @@ mod relay;
 use crate::Secret;
 use crate::random::random_bytes;
 
-pub use load::{Load, resident};
+pub use load::{Load, Slowed, resident};
 pub use redis_server::RedisServer;
 pub use relay::Relay;
 
