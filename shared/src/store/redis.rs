@@ -131,18 +131,16 @@ impl Line {
     async fn fault(&self, prefix: &str) -> Option<RedisError> {
         let mut probe = redis::cmd("PING");
         if self.read_only.load(Ordering::Acquire) {
-            // To whoever has the name now.
-            if let Ok(anew) = connect(&self.client) {
-                *self.connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
-            }
             probe = redis::cmd("SET");
             probe.arg(format!("{prefix}ping")).arg(1).arg("PX").arg(1000);
         }
-        let mut connection = self.connection();
-        let mut answer = probe.exec_async(&mut connection).await;
+        let mut answer = probe.exec_async(&mut self.connection()).await;
         if answer.is_err() {
-            // The first has met a connection that is broken, and had it made anew.
-            answer = probe.exec_async(&mut connection).await;
+            // To whoever has the name now. The client would keep a connection that was refused, for a password for example.
+            if let Ok(anew) = connect(&self.client) {
+                *self.connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
+            }
+            answer = probe.exec_async(&mut self.connection()).await;
         }
         if answer.is_ok() {
             self.read_only.store(false, Ordering::Release);
