@@ -194,6 +194,16 @@ impl Resource {
         self.settings.get("datasource").is_some_and(|datasource| datasource["projection"].is_object())
     }
 
+    /// Whether the datasource keeps a field of the schema from being shown.
+    pub fn hides(&self, field: &str) -> bool {
+        let written = self.settings.get("datasource").map(|datasource| &datasource["projection"]);
+        let shown = |value: &Value| *value == 1 || *value == true;
+        written.is_some_and(|projection| match projection.get(field) {
+            Some(value) => !shown(value),
+            None => members(projection).any(|(_, value)| shown(value)),
+        })
+    }
+
     /// Sources that references of this resource lead to.
     pub fn targets(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -23,6 +23,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { id: "projected-etag", explains: projected_etag, parts: true },
     Difference { id: "same-put", explains: same_put, parts: true },
     Difference { id: "merge-over-values", explains: merge_over_values, parts: true },
+    Difference { id: "hidden-merges", explains: hidden_merges, parts: true },
     Difference { id: "immutable-ids", explains: immutable_ids, parts: true },
     Difference { id: "zero-ids", explains: zero_ids, parts: true },
     Difference { id: "repeated-messages", explains: repeated_messages, parts: false },
@@ -192,6 +193,18 @@ fn same_put(case: &Case<'_>) -> bool {
 /// PATCH-06: a dict takes the place of what is none; Eve fails.
 fn merge_over_values(case: &Case<'_>) -> bool {
     case.step.action() == "PATCH" && matches!(case.statuses(), (400, 200 | 400))
+}
+
+/// PATCH-06: a dict that the datasource hides is merged with what it holds; Eve, which has not read it, replaces it.
+fn hidden_merges(case: &Case<'_>) -> bool {
+    let Body::Json(body) = &case.step.body else { return false };
+    let hides = |name: &str| case.resource().is_some_and(|resource| resource.hides(name));
+    case.step.action() == "PATCH"
+        && case.statuses() == (200, 200)
+        && members(body).any(|(name, value)| match name.split_once('.') {
+            Some((above, _)) => hides(above),
+            None => value.is_object() && hides(name),
+        })
 }
 
 /// PATCH-08: an id field never changes, whatever its name is.
