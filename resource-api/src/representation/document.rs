@@ -112,9 +112,9 @@ impl<'a> View<'a> {
                 Role::Status if !self.tail.is_empty() => continue,
                 Role::Links | Role::Status | Role::Other => {}
             }
-            // LINK-10: the answer to a write links also what it does not show.
+            // LINK-10: the answer to a write links also what it does not show. Of a reference there is no part.
             if let Some(relation) = &member.relation
-                && (member.share != Share::Nothing || !self.tail.is_empty())
+                && (member.share == Share::Whole || !self.tail.is_empty())
                 && relates(value)
             {
                 related.extend_from_slice(&member.written);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Api;
+use crate::support::{Api, encoded};
 
 fn domain() -> Value {
     json!({
@@ -54,6 +54,11 @@ async fn references_are_linked_wherever_a_document_is_shown() {
     let item = api.get(&format!("/api/{path}/{}", created.id())).await.is(200).json();
     assert_eq!(item["_links"]["related"], related);
     assert_eq!(item["_links"]["collection"]["href"], path);
+    // What a projection does not show relates to nothing.
+    for projection in [json!({ "number": 1 }), json!({ "person.x": 1 }), json!({ "many.x": 1, "byname.x": 1 })] {
+        let cut = api.get(&format!("/api/{path}?projection={}", encoded(&projection))).await.is(200).json();
+        assert_eq!(cut["_items"][0]["_links"], json!({ "self": own }), "{projection}");
+    }
     // LINK-09: null and [] relate to nothing.
     let bare = api.post(&format!("/api/{path}"), json!({ "many": [], "byname": null })).await.is(201).json();
     assert_eq!(bare["_links"]["related"], json!({ "person": link(&ada) }));
