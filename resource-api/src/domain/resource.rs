@@ -1,8 +1,10 @@
 //! What a domain file becomes once it is parsed and checked: plain, complete values; no setting is looked up later.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use indexmap::IndexMap;
 
@@ -11,7 +13,7 @@ use super::connections::Connections;
 use super::cors::Cors;
 use super::date_format::DateFormat;
 use super::hooks::Hooks;
-use super::schema::Schema;
+use super::schema::{FieldType, Schema};
 use crate::query::Sort;
 
 /// The whole API: the global settings and every resource in the file's order (CFG-22).
@@ -167,6 +169,19 @@ pub enum Method {
     Put,
     Patch,
     Delete,
+}
+
+impl Resource {
+    /// What a value that refers to a document of this resource is looked for as: where ids are kept, a text that spells one
+    /// means it (FILT-11).
+    pub fn sought<'v>(&self, field: &str, value: &'v Bson) -> Cow<'v, Bson> {
+        match value {
+            Bson::String(text) if self.schema.get(field).is_some_and(|field| field.is(FieldType::ObjectId)) => {
+                ObjectId::parse_str(text).map_or(Cow::Borrowed(value), |id| Cow::Owned(Bson::ObjectId(id)))
+            }
+            _ => Cow::Borrowed(value),
+        }
+    }
 }
 
 impl Method {

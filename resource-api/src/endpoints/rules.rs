@@ -1,5 +1,6 @@
 //! Validation's questions to the store, asked for all documents of a request at once (VAL-43 to VAL-45).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bson::raw::{RawArray, RawBsonRef, RawDocument};
@@ -57,8 +58,8 @@ impl Questions<'_> {
         let mut asked: HashMap<Kind, Vec<Bson>> = HashMap::new();
         let asks = |lookup: &&Lookup| !(self.trusting && self.is_kept_apart(lookup));
         for lookup in validations.iter().flat_map(Validation::lookups).filter(asks) {
-            let (kind, value) = split(lookup);
-            asked.entry(kind).or_default().push(value.clone());
+            let (kind, value) = self.question(lookup);
+            asked.entry(kind).or_default().push(value.into_owned());
         }
         let mut known: HashMap<Kind, Vec<Bson>> = HashMap::with_capacity(asked.len());
         for (kind, mut values) in asked {
@@ -78,10 +79,10 @@ impl Questions<'_> {
                 .lookups()
                 .iter()
                 .map(|lookup| {
-                    let (kind, value) = split(lookup);
+                    let (kind, value) = self.question(lookup);
                     let stored = known
                         .get(&kind)
-                        .is_some_and(|stored| stored.binary_search_by(|known| compare(known, value)).is_ok());
+                        .is_some_and(|stored| stored.binary_search_by(|known| compare(known, &value)).is_ok());
                     // A duplicate fails where it is stored, a reference where it is not.
                     stored == matches!(lookup, Lookup::Unique { .. })
                 })
@@ -155,6 +156,20 @@ impl Questions<'_> {
         }
     }
 
+    /// What to ask about, and the value to find.
+    fn question<'l>(&self, lookup: &'l Lookup) -> (Kind, Cow<'l, Bson>) {
+        match lookup {
+            Lookup::Unique { path, value, within } => {
+                (Kind::Unique { path: path.clone(), within: *within }, Cow::Borrowed(value))
+            }
+            Lookup::Relation { resource, field, value } => {
+                let target = self.app.domain.resource(resource);
+                let value = target.map_or(Cow::Borrowed(value), |target| target.sought(field, value));
+                (Kind::Relation { resource: resource.clone(), field: field.clone() }, value)
+            }
+        }
+    }
+
     /// What the commit has to look at again, as nothing else would.
     fn vacancy(&self, lookup: &Lookup) -> Option<Vacancy> {
         let Lookup::Unique { path, value, within } = lookup else { return None };
@@ -184,15 +199,6 @@ impl Questions<'_> {
 
     fn owner_in(&self, target: &Resource) -> Result<Option<Owner>, AuthError> {
         if self.seen_only { self.app.gate.owner_seen(self.caller, target) } else { Ok(None) }
-    }
-}
-
-fn split(lookup: &Lookup) -> (Kind, &Bson) {
-    match lookup {
-        Lookup::Unique { path, value, within } => (Kind::Unique { path: path.clone(), within: *within }, value),
-        Lookup::Relation { resource, field, value } => {
-            (Kind::Relation { resource: resource.clone(), field: field.clone() }, value)
-        }
     }
 }
 

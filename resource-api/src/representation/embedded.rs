@@ -1,6 +1,6 @@
 //! References replaced by what they refer to: one query for each field of a whole page (EMB-01 to EMB-09).
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 
 use bson::raw::{RawDocument, RawDocumentBuf};
 use bson::{Bson, Document};
@@ -50,7 +50,7 @@ impl Resolver<'_> {
             for (document, page) in documents.iter().zip(&mut pages) {
                 if let Some(value) = self.top_level(document.borrow(), field, page)? {
                     visit(value, below, &mut |leaf| {
-                        wanted.note(leaf, relation);
+                        wanted.note(leaf, relation, target);
                         Ok(())
                     })?;
                 }
@@ -63,7 +63,7 @@ impl Resolver<'_> {
             for (_, value) in pages.iter_mut().flatten().filter(|(name, _)| name == field) {
                 visit(value, below, &mut |leaf| {
                     let reference = std::mem::replace(leaf, Bson::Null);
-                    *leaf = embed(reference, relation, &found, &mut budget)?.unwrap_or(Bson::Null);
+                    *leaf = embed(reference, relation, target, &found, &mut budget)?.unwrap_or(Bson::Null);
                     Ok(())
                 })?;
             }
@@ -164,14 +164,15 @@ impl Budget {
 struct Wanted<'r>(Vec<(&'r str, Vec<Bson>)>);
 
 impl<'r> Wanted<'r> {
-    fn note(&mut self, leaf: &Bson, relation: &'r DataRelation) {
+    fn note(&mut self, leaf: &Bson, relation: &'r DataRelation, target: &Resource) {
         if let Bson::Array(items) = leaf {
-            return items.iter().for_each(|item| self.note(item, relation));
+            return items.iter().for_each(|item| self.note(item, relation, target));
         }
-        let Some((field, value)) = meaning(leaf, relation) else { return };
+        let Some((field, value)) = meaning(leaf, relation, target) else { return };
+        let value = value.into_owned();
         match self.0.iter_mut().find(|(known, _)| *known == field) {
-            Some((_, values)) => values.push(value.clone()),
-            None => self.0.push((field, vec![value.clone()])),
+            Some((_, values)) => values.push(value),
+            None => self.0.push((field, vec![value])),
         }
     }
 }
@@ -194,15 +195,15 @@ impl Targets {
 }
 
 /// The field and value of the target that a reference means. `None`: it is none, leads elsewhere, or is embedded already.
-fn meaning<'v, 'r>(value: &'v Bson, relation: &'r DataRelation) -> Option<(&'r str, &'v Bson)> {
+fn meaning<'v, 'r>(value: &'v Bson, relation: &'r DataRelation, target: &Resource) -> Option<(&'r str, Cow<'v, Bson>)> {
     match value {
         Bson::Null | Bson::Array(_) => None,
         // EMB-08, but a client's value opens no resource that the domain does not name.
         Bson::Document(reference) if reference.get_str("$ref").is_ok_and(|name| name == relation.resource) => {
-            Some(("_id", reference.get("$id")?))
+            Some(("_id", Cow::Borrowed(reference.get("$id")?)))
         }
         Bson::Document(_) => None,
-        value => Some((&relation.field, value)),
+        value => Some((&relation.field, target.sought(&relation.field, value))),
     }
 }
 
@@ -210,20 +211,21 @@ fn meaning<'v, 'r>(value: &'v Bson, relation: &'r DataRelation) -> Option<(&'r s
 fn embed(
     value: Bson,
     relation: &DataRelation,
+    target: &Resource,
     found: &[(&str, Targets)],
     budget: &mut Budget,
 ) -> Result<Option<Bson>, QueryError> {
     if let Bson::Array(items) = value {
-        let items = items.into_iter().filter_map(|item| embed(item, relation, found, budget).transpose());
+        let items = items.into_iter().filter_map(|item| embed(item, relation, target, found, budget).transpose());
         return items.collect::<Result<_, _>>().map(|items| Some(Bson::Array(items)));
     }
-    let Some((field, key)) = meaning(&value, relation) else {
+    let Some((field, key)) = meaning(&value, relation, target) else {
         return Ok(Some(value).filter(|value| *value != Bson::Null));
     };
     let Some((_, targets)) = found.iter().find(|(known, _)| *known == field) else { return Ok(None) };
-    let Some(target) = targets.get(key) else { return Ok(None) };
-    budget.spend(target.bytes)?;
-    Ok(Some(Bson::Document(target.document.clone())))
+    let Some(found) = targets.get(&key) else { return Ok(None) };
+    budget.spend(found.bytes)?;
+    Ok(Some(Bson::Document(found.document.clone())))
 }
 
 /// Calls `act` for each value at the path below, through documents and lists.
@@ -252,8 +254,15 @@ mod tests {
     use super::*;
     use bson::{bson, doc};
 
+    use crate::domain::{Format, parse};
+
     fn relation() -> DataRelation {
         DataRelation { resource: "people".into(), field: "_id".into(), embeddable: true, version: false }
+    }
+
+    fn people() -> Domain {
+        let ids = r#"{"DOMAIN": {"people": {"schema": {"_id": {"type": ["integer", "objectid"]}}}}}"#;
+        parse(Format::Json, ids).unwrap()
     }
 
     fn person(id: i32) -> Embeddable {
@@ -263,37 +272,40 @@ mod tests {
     /// EMB-03, EMB-04, EMB-08: through lists of documents, the order kept, what is missing dropped or null.
     #[test]
     fn references_in_lists_keep_their_order_and_lose_the_missing() {
-        let relation = relation();
+        let (relation, domain) = (relation(), people());
+        let target = domain.resource("people").unwrap();
         let found = [("_id", Targets(vec![person(1), person(2)]))];
         let mut budget = Budget { documents: 10, bytes: 100 };
         let mut value = bson!([{ "members": [2, 9, 1, null] }, { "members": 9 }, { "other": 1 }, 5]);
         let mut wanted = Wanted::default();
         visit(&mut value, Some("members"), &mut |leaf| {
-            wanted.note(leaf, &relation);
+            wanted.note(leaf, &relation, target);
             Ok(())
         })
         .unwrap();
         assert_eq!(wanted.0, [("_id", vec![bson!(2), bson!(9), bson!(1), bson!(9)])]);
         visit(&mut value, Some("members"), &mut |leaf| {
             let reference = std::mem::replace(leaf, Bson::Null);
-            *leaf = embed(reference, &relation, &found, &mut budget)?.unwrap_or(Bson::Null);
+            *leaf = embed(reference, &relation, target, &found, &mut budget)?.unwrap_or(Bson::Null);
             Ok(())
         })
         .unwrap();
         assert_eq!(value, bson!([{ "members": [{ "_id": 2 }, { "_id": 1 }] }, { "members": null }, { "other": 1 }, 5]));
         let reference = bson!({ "$ref": "people", "$id": 2 });
-        assert_eq!(embed(reference, &relation, &found, &mut budget), Ok(Some(bson!({ "_id": 2 }))));
+        assert_eq!(embed(reference, &relation, target, &found, &mut budget), Ok(Some(bson!({ "_id": 2 }))));
         let elsewhere = bson!({ "$ref": "secrets", "$id": 2 });
-        assert_eq!(embed(elsewhere.clone(), &relation, &found, &mut budget), Ok(Some(elsewhere)));
+        assert_eq!(embed(elsewhere.clone(), &relation, target, &found, &mut budget), Ok(Some(elsewhere)));
     }
 
     /// A response bears so many documents and so many bytes.
     #[test]
     fn embedding_ends_with_the_budget_of_the_response() {
+        let domain = people();
+        let target = domain.resource("people").unwrap();
         let found = [("_id", Targets(vec![person(1)]))];
         for mut budget in [Budget { documents: 2, bytes: 100 }, Budget { documents: 100, bytes: 29 }] {
-            assert!(embed(bson!([1, 1]), &relation(), &found, &mut budget).is_ok());
-            assert!(embed(bson!(1), &relation(), &found, &mut budget).is_err());
+            assert!(embed(bson!([1, 1]), &relation(), target, &found, &mut budget).is_ok());
+            assert!(embed(bson!(1), &relation(), target, &found, &mut budget).is_err());
         }
     }
 }

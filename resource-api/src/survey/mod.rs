@@ -144,7 +144,9 @@ impl Survey<'_> {
     fn failed(&self, validation: &Validation, owner: Option<&Bson>) -> Result<Vec<bool>, SurveyError> {
         let answers = validation.lookups().iter().map(|lookup| match lookup {
             Lookup::Unique { path, value, within } => self.counted.is_repeated(path, *within, owner, value),
-            Lookup::Relation { resource, field, value } => Ok(!self.relations.exists(resource, field, value)?),
+            Lookup::Relation { resource, field, value } => {
+                Ok(!self.relations.exists(self.domain, resource, field, value)?)
+            }
         });
         Ok(answers.collect::<Result<_, StoreError>>()?)
     }

@@ -1,5 +1,6 @@
 //! Whether the targets of references exist; each value is asked about once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bson::Bson;
@@ -37,9 +38,10 @@ impl Relations {
         for lookup in lookups {
             let Lookup::Relation { resource, field, value } = lookup else { continue };
             let kind = (resource.clone(), field.clone());
-            let key = equality_key(value)?;
+            let value = sought(domain, resource, field, value);
+            let key = equality_key(&value)?;
             if !self.known.get(&kind).is_some_and(|known| known.contains_key(&key)) {
-                asked.entry(kind).or_default().insert(key, value.clone());
+                asked.entry(kind).or_default().insert(key, value.into_owned());
             }
         }
         for (kind, values) in asked {
@@ -63,8 +65,13 @@ impl Relations {
     }
 
     /// As the store said.
-    pub fn exists(&self, resource: &str, field: &str, value: &Bson) -> Result<bool, StoreError> {
+    pub fn exists(&self, domain: &Domain, resource: &str, field: &str, value: &Bson) -> Result<bool, StoreError> {
+        let value = &sought(domain, resource, field, value);
         let known = self.known.get(&(resource.to_owned(), field.to_owned()));
         Ok(known.and_then(|known| known.get(&equality_key(value).ok()?)).copied().unwrap_or(false))
     }
+}
+
+fn sought<'v>(domain: &Domain, resource: &str, field: &str, value: &'v Bson) -> Cow<'v, Bson> {
+    domain.resource(resource).map_or(Cow::Borrowed(value), |target| target.sought(field, value))
 }

@@ -80,6 +80,31 @@ async fn paths_lead_through_lists_and_embedded_documents() {
     assert_eq!(scene.item(json!({ "author.firm": 1 })).await["author"], json!(scene.ada));
 }
 
+/// VAL-45, EMB-01, FILT-11: a text that spells an id refers to it, where nothing has made it one.
+#[actix_rt::test]
+async fn the_text_of_an_id_is_a_reference() {
+    let relation = json!({ "resource": "people", "field": "_id", "embeddable": true });
+    let mut domain = domain();
+    domain["DOMAIN"]["notes"] = json!({ "schema": {
+        "by": { "type": "string", "data_relation": relation }, "all": { "type": "list", "data_relation": relation },
+    } });
+    let scene = scene(domain).await;
+    let (ada, bob) = (&scene.ada, &scene.bob);
+    let note = json!({ "by": ada, "all": [bob, ada]});
+    let note = scene.api.post("/notes", note).await.is(201).id();
+    let path = format!("/notes/{note}?embedded={}", encoded(&json!({ "by": 1, "all": 1 })));
+    let item = scene.api.get(&path).await.is(200).json();
+    let named = |person: &Value| person["name"].clone();
+    assert_eq!([named(&item["by"]), named(&item["all"][0]), named(&item["all"][1])], ["ada", "bob", "ada"]);
+    assert_eq!(scene.api.get(&format!("/notes/{note}")).await.is(200).json()["all"], json!([bob, ada]));
+    let nowhere = "5f0000000000000000000fff";
+    let told = scene.api.post("/notes", json!({ "by": nowhere })).await.is(422).json();
+    assert_eq!(
+        told["_issues"]["by"],
+        json!(format!("value '{nowhere}' must exist in resource 'people', field '_id'."))
+    );
+}
+
 /// EMB-04, EMB-05: what is gone, or outside the target's filter, is null or left out.
 #[actix_rt::test]
 async fn missing_targets_are_null_or_left_out() {
