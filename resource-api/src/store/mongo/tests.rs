@@ -77,6 +77,23 @@ async fn a_standalone_server_takes_a_refused_batch_back() {
     assert_eq!(collection.find_one(doc! {}).await.unwrap(), Some(doc! { "_id": 2, "n": 2 }));
 }
 
+/// Nor is half of one stored because the other half came too late.
+#[actix_rt::test]
+async fn a_standalone_server_takes_a_late_batch_back() {
+    let Some(url) = servers::mongodb() else { return };
+    let (url, relay) = servers::relayed(&url);
+    let mongo = Mongo::connect(&url, "unused").await.unwrap().without_transactions();
+    let collection = mongo.collection::<Document>("things");
+    let store = MongoDocuments::new(mongo.within(Duration::from_millis(500)), LIMIT);
+    store.prepare(&domain("things", vec![])).await.unwrap();
+    let batch: Vec<Write> = (0..20).map(|id| Write::insert("things", &doc! { "_id": id }).unwrap()).collect();
+    relay.delay(Duration::from_millis(100));
+    let late = store.commit(batch).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+    relay.restore();
+    assert_eq!(collection.count_documents(doc! {}).await.unwrap(), 0);
+}
+
 /// Indexes that an Eve of old made stay, those of rules that are gone do not.
 #[actix_rt::test]
 async fn indexes_of_others_stay() {

@@ -72,7 +72,7 @@ impl MongoDocuments {
                 };
                 self.mongo.transaction(&Batch { store: self, writes }).await?
             }
-            writes => self.mongo.limited(self.apply_or_take_back(writes)).await?,
+            writes => self.apply_or_take_back(writes).await?,
         };
         Ok(applied.map_or_else(|refused| refused, Outcome::Done))
     }
@@ -108,24 +108,28 @@ impl MongoDocuments {
         Ok(Ok(touched))
     }
 
-    /// On a standalone server: one after the other, and where one is refused the others are taken back.
+    /// On a standalone server: one after the other, and where one is refused, fails or comes too late the others are taken back.
     async fn apply_or_take_back(&self, writes: &[Write]) -> Result<Applied, StoreError> {
-        let (mut touched, mut undo) = (Vec::with_capacity(writes.len()), Undo::default());
+        let mut undo = Undo::default();
+        let applied = self.mongo.limited(self.apply_each(writes, &mut undo)).await;
+        if !matches!(applied, Ok(Ok(_))) {
+            let back = self.mongo.clone().patient();
+            back.limited(undo.take_back(self)).await.inspect_err(|error| {
+                log::error!("a part of a bulk that was not done stays stored, as it can't be taken back: {error}");
+            })?;
+        }
+        applied
+    }
+
+    async fn apply_each(&self, writes: &[Write], undo: &mut Undo) -> Result<Applied, StoreError> {
+        let mut touched = Vec::with_capacity(writes.len());
         for (index, write) in writes.iter().enumerate() {
-            let refused = match undo.note(self, write).await {
-                Ok(()) => self.one(write, None).await,
-                Err(error) => Err(error),
-            };
-            match refused {
-                Ok(Ok(count)) => touched.push(count),
-                Ok(Err(refused)) => {
+            undo.note(self, write).await?;
+            match self.one(write, None).await? {
+                Ok(count) => touched.push(count),
+                Err(refused) => {
                     undo.forget_last();
-                    undo.take_back(self).await?;
                     return Ok(Err(outcome(index, refused)));
-                }
-                Err(error) => {
-                    undo.take_back(self).await?;
-                    return Err(error.into());
                 }
             }
         }
