@@ -135,6 +135,9 @@ async fn a_move_that_was_killed_goes_on_where_it_was_and_finds_what_was_tampered
     let told = site.migrate(&["--from", "sqlite:another.db", "--to", mongo.expose()]);
     let told = String::from_utf8(told.stderr).unwrap();
     assert!(told.contains("has a part of sqlite:") && told.contains("data/auth.db"), "{told}");
+    let told = site.migrate(&["--from", mongo.expose(), "--to", "sqlite:half.db", "--domain", "domain.json"]);
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("the source, ") && told.contains("target of a move from sqlite:"), "{told}");
     let resumed = site.moved(&["--to", mongo.expose()]);
     assert!(resumed["services"].as_array().unwrap().iter().all(|service| service["resumed"] == true), "{resumed}");
     assert_eq!(digests(&resumed), digests(&whole));

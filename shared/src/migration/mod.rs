@@ -155,6 +155,10 @@ impl Move {
         if here == there {
             return Err(MigrationError::Same);
         }
+        // It is a half itself.
+        if let Some(mark) = source.mark().await.map_err(&ours)? {
+            return Err(ours(mark.refusal()));
+        }
         let kinds = source.kinds().await.map_err(&ours)?;
         let found = target.mark().await.map_err(&theirs)?;
         let mut resumed = found.is_some();

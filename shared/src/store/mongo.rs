@@ -1,6 +1,8 @@
 //! A MongoDB deployment: how it is reached, how long it may take, and, in `errors`, what its errors mean.
 
 mod errors;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -302,94 +304,5 @@ async fn commit(session: &mut ClientSession) -> Result<(), Error> {
             other => return other,
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use futures_util::future::{join, join_all};
-
-    use super::*;
-    use crate::store::servers;
-
-    /// A request that makes many calls of a slow server is given up as a whole, and what others ask is not.
-    #[actix_rt::test]
-    async fn a_request_waits_for_no_more_than_two_calls_limits() {
-        let Some(url) = servers::mongodb() else { return };
-        let (url, relay) = servers::relayed(&url);
-        let mongo = Mongo::connect(&url, "unused").await.unwrap().within(Duration::from_millis(800));
-        // Connections for two, which a slow server would take long to make.
-        join_all((0..4).map(|_| mongo.ping())).await;
-        relay.delay(Duration::from_millis(500));
-        let started = Instant::now();
-        let calls = waiting::one_request(async {
-            // Side by side they are waited for at the same time.
-            let both = join(mongo.ping(), mongo.ping()).await;
-            assert!(both.0.is_ok() && both.1.is_ok(), "{both:?}");
-            let mut calls = 1;
-            while mongo.ping().await.is_ok() {
-                calls += 1;
-            }
-            mongo.ping().await.unwrap_err();
-            calls
-        });
-        let calls = calls.await;
-        assert!((2..4).contains(&calls), "{calls}");
-        assert!((1400..2000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
-        waiting::one_request(mongo.ping()).await.unwrap();
-        for _ in 0..5 {
-            mongo.ping().await.unwrap();
-        }
-    }
-
-    /// Of a URL that can't be used it is said why, without its password.
-    #[actix_rt::test]
-    async fn what_is_wrong_with_a_url_is_told_without_its_password() {
-        for (url, why) in [
-            ("mongodb://ada:hunt@er2@127.0.0.1/x", "percent-encoded"),
-            ("mongodb://ada:hunter2@127.0.0.1/x?frobnicate=1", "options known"),
-            ("mongodb://ada:hunter2@127.0.0.1/x?w=0", "w=0"),
-            ("mongodb://ada:hunter2@127.0.0.1/x?tls=true&tlsCAFile=/nowhere/ca.pem", "/nowhere/ca.pem"),
-            ("mongodb+srv://ada:hunter2@nowhere.invalid/x", "DNS"),
-            ("mongodb://ada:hunter2@127.0.0.1:1/x", "refused"),
-        ] {
-            let told = Mongo::connect(&Secret::new(url), "unused").await.err().unwrap().to_string();
-            assert!(told.contains(why) && !told.contains("hunt") && !told.contains("ada"), "{url}: {told}");
-        }
-    }
-
-    #[actix_rt::test]
-    async fn all_reads_go_to_the_primary() {
-        let Some(url) = servers::mongodb() else { return };
-        let url = Secret::new(format!("{}&readPreference=secondaryPreferred", url.expose()));
-        let mongo = Mongo::connect(&url, "unused").await.unwrap();
-        assert_eq!(mongo.database().selection_criteria(), None);
-    }
-
-    /// A server that is slow is not asked ever more: beyond what may wait a call is refused at once, and when the server is itself
-    /// again so is everything else.
-    #[actix_rt::test]
-    async fn only_so_many_calls_wait_for_a_slow_server() {
-        let Some(url) = servers::mongodb() else { return };
-        let (url, relay) = servers::relayed(&url);
-        let mongo = Mongo::connect(&url, "unused").await.unwrap();
-        mongo.ping().await.unwrap();
-        relay.delay(Duration::from_secs(60));
-        let started = Instant::now();
-        let (asked, quick) = (MOST_PENDING + 500, std::cell::Cell::new(0));
-        let calls = join_all((0..asked).map(|_| async {
-            let refused = mongo.ping().await.is_err();
-            quick.set(quick.get() + usize::from(refused && started.elapsed() < Duration::from_secs(1)));
-            refused
-        }));
-        assert!(calls.await.into_iter().all(|refused| refused));
-        assert_eq!(quick.get(), 500);
-        assert!(started.elapsed() < ANSWERED_WITHIN + Duration::from_secs(2), "{:?}", started.elapsed());
-        relay.restore();
-        let restored = Instant::now();
-        while mongo.ping().await.is_err() {
-            assert!(restored.elapsed() < Duration::from_secs(2), "not back yet");
-        }
     }
 }
