@@ -49,6 +49,9 @@ use crate::client_metadata::{ClientMetadata, generated_secret};
 use crate::scope::Scope;
 use crate::user::{self, ADMIN};
 
+/// Servers that start at the same time declare the same things, and each may be overtaken by all others.
+const ATTEMPTS: usize = 10;
+
 /// What a file declares.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -188,6 +191,13 @@ pub enum DeclareError {
     Store(#[from] StoreError),
 }
 
+impl DeclareError {
+    /// Whether somebody else made or changed the same thing at the same time.
+    fn is_overtaken(&self) -> bool {
+        matches!(self, DeclareError::Changed(_) | DeclareError::User { fault: NewUserFault::Taken, .. })
+    }
+}
+
 /// Reads a file. Secrets it names by file are read too.
 pub fn read(file: &Path) -> Result<Declaration, DeclareError> {
     let told = || file.display().to_string();
@@ -213,20 +223,15 @@ pub async fn apply(
         return Err(DeclareError::Faults(faults));
     }
     let mut steps = Steps { app, options, by, report: Report::default() };
-    for scope in &declaration.scopes {
-        steps.apply_scope(scope).await?;
-    }
-    for client in &declaration.clients {
-        steps.apply_client(client).await?;
-    }
-    // New admins first: an old one may make room for them.
-    let (admins, others): (Vec<_>, Vec<_>) =
-        declaration.users.iter().partition(|user| user.roles.iter().any(|role| role == ADMIN));
-    for user in admins.into_iter().chain(others) {
-        steps.apply_user(user).await?;
-    }
-    if options.prune {
-        steps.prune(declaration).await?;
+    for attempt in 1.. {
+        match steps.take(declaration).await {
+            // What is done by now is as declared, and left alone.
+            Err(error) if attempt < ATTEMPTS && error.is_overtaken() => {}
+            done => {
+                done?;
+                break;
+            }
+        }
     }
     Ok(steps.report)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use shared::store::StoreError;
 use shared::{Secret, clock};
 
 use super::{Action, Declaration, DeclareError, DeclaredClient, DeclaredUser, Kind, Options, Report};
@@ -13,7 +14,7 @@ use crate::client::{Client, Digest32, SecretForm};
 use crate::client_metadata::generated_secret;
 use crate::directory::{Deleted, Page, Replaced};
 use crate::scope::Scope;
-use crate::user::{self, User};
+use crate::user::{self, ADMIN, User};
 
 /// A declaration on its way.
 pub(super) struct Steps<'a> {
@@ -24,7 +25,27 @@ pub(super) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    pub(super) async fn apply_scope(&mut self, scope: &Scope) -> Result<(), DeclareError> {
+    /// All of them.
+    pub(super) async fn take(&mut self, declaration: &Declaration) -> Result<(), DeclareError> {
+        for scope in &declaration.scopes {
+            self.apply_scope(scope).await?;
+        }
+        for client in &declaration.clients {
+            self.apply_client(client).await?;
+        }
+        // New admins first: an old one may make room for them.
+        let (admins, others): (Vec<_>, Vec<_>) =
+            declaration.users.iter().partition(|user| user.roles.iter().any(|role| role == ADMIN));
+        for user in admins.into_iter().chain(others) {
+            self.apply_user(user).await?;
+        }
+        if self.options.prune {
+            self.prune(declaration).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_scope(&mut self, scope: &Scope) -> Result<(), DeclareError> {
         let registry = self.app.scopes.registry().await?;
         let action = match registry.get(&scope.name) {
             Some(known) if known == scope => return Ok(()),
@@ -38,7 +59,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    pub(super) async fn apply_client(&mut self, declared: &DeclaredClient) -> Result<(), DeclareError> {
+    async fn apply_client(&mut self, declared: &DeclaredClient) -> Result<(), DeclareError> {
         let id = &declared.client_id;
         let refused =
             |list: Vec<_>| DeclareError::Faults(list.iter().map(|fault| format!("client {id}: {fault}")).collect());
@@ -71,7 +92,10 @@ impl Steps<'_> {
         if self.options.dry_run {
             generated = None;
         } else if before.is_none() {
-            self.app.clients.insert(&client, self.by).await?;
+            match self.app.clients.insert(&client, self.by).await {
+                Err(StoreError::Conflict { .. }) => return Err(DeclareError::Changed(format!("client {id}"))),
+                done => done?,
+            }
         } else if self.app.clients.replace(&client, self.by).await? == Replaced::Changed {
             return Err(DeclareError::Changed(format!("client {id}")));
         }
@@ -79,7 +103,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    pub(super) async fn apply_user(&mut self, declared: &DeclaredUser) -> Result<(), DeclareError> {
+    async fn apply_user(&mut self, declared: &DeclaredUser) -> Result<(), DeclareError> {
         let name = &declared.username;
         let Some(before) = self.app.users.find_by_username(name).await? else {
             let mut generated = None;
@@ -112,7 +136,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    pub(super) async fn prune(&mut self, declaration: &Declaration) -> Result<(), DeclareError> {
+    async fn prune(&mut self, declaration: &Declaration) -> Result<(), DeclareError> {
         // Found first, deleted then: a listing goes on after its last entry, which must still be there.
         let ids: BTreeSet<&str> = declaration.clients.iter().map(|declared| declared.client_id.as_str()).collect();
         let mut clients = Vec::new();

@@ -5,6 +5,8 @@ use auth_server::declare::{Action, Declaration, DeclareError, Kind, Options, app
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+
 use crate::support::{PASSWORD, Server, by};
 
 const SECRET: &str = "q7Qw2ZL0mVnT4xkR9sYbC6dHfJgP1uEaIoKzXvN3M58";
@@ -48,6 +50,20 @@ async fn applying_twice_changes_nothing_the_second_time() {
         server.http.post(server.endpoint("/token")).header("authorization", crate::support::basic("shop", SECRET));
     let answer = crate::Answer::of(request.form(&[("grant_type", "client_credentials")])).await;
     answer.refused("unauthorized_client");
+}
+
+/// servers that start at the same time on the same store declare the same things, and none of them fails.
+#[actix_rt::test]
+async fn what_several_declare_at_once_is_made_once() {
+    let server = Server::start().await;
+    let declaration = whole(SECRET, "Shop");
+    let by = by();
+    let all = (0..6).map(|_| apply(&server.app, &declaration, Options::default(), &by));
+    let all: Vec<_> = join_all(all).await.into_iter().map(Result::unwrap).collect();
+    for name in ["shop", "alice"] {
+        let made = all.iter().flat_map(|report| &report.changes).filter(|change| change.name == name);
+        assert_eq!(made.map(|change| change.action).collect::<Vec<_>>(), [Action::Create], "{name}");
+    }
 }
 
 /// the line at fault may hold a password, so it is named and not repeated.
