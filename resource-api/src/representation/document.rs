@@ -136,12 +136,12 @@ impl<'a> View<'a> {
             }
         }
         let names = self.names();
-        if updated.is_none() {
-            write_key(&written(&names.last_updated), out);
-            self.style.write(&Bson::DateTime(epoch), out);
-        }
         if !created {
             write_key(&written(&names.date_created), out);
+            self.style.write(&Bson::DateTime(epoch), out);
+        }
+        if updated.is_none() {
+            write_key(&written(&names.last_updated), out);
             self.style.write(&Bson::DateTime(epoch), out);
         }
         let if_match = self.domain.settings.if_match;

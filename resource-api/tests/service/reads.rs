@@ -254,6 +254,7 @@ async fn documents_without_meta_fields_get_them_on_the_way_out() {
     let body = item.json();
     assert_eq!(body["_updated"], "Thu, 01 Jan 1970 00:00:00 GMT");
     assert_eq!(body["_created"], body["_updated"]);
+    assert!(item.text.find("_created") < item.text.find("_updated"), "in Eve's order: {}", item.text);
     assert_eq!(item.header("etag"), format!("\"{}\"", item.etag()));
     let list = api.get("/people").await.is(200);
     assert!(!list.has("last-modified"));
