@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bson::{Bson, Document};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::domain::DomainError;
@@ -30,14 +31,16 @@ impl Format {
 /// Order survives (CFG-22) and Extended JSON is resolved (contract 2.4).
 pub fn read(format: Format, text: &str) -> Result<Document, DomainError> {
     let syntax = |message: String| DomainError::Syntax(message);
+    // Editors on Windows begin with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value = match format {
         Format::Toml => table(toml::from_str(text).map_err(|error| syntax(error.to_string()))?),
-        Format::Json => serde_json::from_str(text).map_err(|error| syntax(error.to_string()))?,
+        Format::Json => serde_json::from_str::<Once>(text).map_err(|error| syntax(error.to_string()))?.0,
         Format::Yaml => {
             let mut value: serde_yaml_ng::Value =
                 serde_yaml_ng::from_str(text).map_err(|error| syntax(error.to_string()))?;
             value.apply_merge().map_err(|error| syntax(error.to_string()))?;
-            serde_json::to_value(value).map_err(|error| syntax(error.to_string()))?
+            yaml(value).map_err(syntax)?
         }
     };
     match Bson::try_from(value).map_err(|error| syntax(error.to_string()))? {
@@ -69,6 +72,91 @@ fn json(value: toml::Value) -> Value {
         }
         toml::Value::Array(items) => Value::Array(items.into_iter().map(json).collect()),
         toml::Value::Table(inner) => table(inner),
+    }
+}
+
+fn yaml(value: serde_yaml_ng::Value) -> Result<Value, String> {
+    use serde_yaml_ng::Value as Yaml;
+    Ok(match value {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(flag) => Value::Bool(flag),
+        Yaml::Number(number) => match number.as_f64().filter(|number| !number.is_finite()) {
+            Some(number) => extended("$numberDouble", number_double(number)),
+            None => serde_json::to_value(number).map_err(|error| error.to_string())?,
+        },
+        Yaml::String(text) => Value::String(text),
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(yaml).collect::<Result<_, _>>()?),
+        Yaml::Mapping(members) => {
+            let member = |(key, value)| match key {
+                Yaml::String(key) => Ok((key, yaml(value)?)),
+                key => Err(format!("{key:?} is no name: write it in quotes")),
+            };
+            Value::Object(members.into_iter().map(member).collect::<Result<_, String>>()?)
+        }
+        Yaml::Tagged(tagged) => return Err(format!("the tag {} means nothing here", tagged.tag)),
+    })
+}
+
+/// JSON in which no name is there twice, as the other two formats have it by themselves.
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OnceVisitor).map(Once)
+    }
+}
+
+struct OnceVisitor;
+
+impl<'de> Visitor<'de> for OnceVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(flag.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut read = Vec::new();
+        while let Some(Once(item)) = items.next_element()? {
+            read.push(item);
+        }
+        Ok(Value::Array(read))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut read = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if read.contains_key(&name) {
+                return Err(serde::de::Error::custom(format!("'{name}' is there twice")));
+            }
+            let Once(value) = members.next_value()?;
+            read.insert(name, value);
+        }
+        Ok(Value::Object(read))
     }
 }
 
@@ -135,5 +223,32 @@ mod tests {
         assert!(missing.to_string().starts_with("can't read the domain file /nowhere/domain.toml:"), "{missing}");
         let strange = crate::domain::load(std::path::Path::new("settings.py")).unwrap_err();
         assert_eq!(strange.to_string(), "the domain file settings.py must end in .toml, .json, .yaml or .yml");
+    }
+
+    /// What stands twice would else be lost without a word.
+    #[test]
+    fn no_name_may_be_there_twice() {
+        for (format, text) in [
+            (Format::Json, "{\"DOMAIN\": {\"a\": {},\n \"a\": {\"url\": \"x\"}}}"),
+            (Format::Yaml, "DOMAIN:\n  a: {}\n  a: {url: x}\n"),
+            (Format::Toml, "[DOMAIN.a]\n[DOMAIN.a]\n"),
+        ] {
+            assert!(read(format, text).is_err(), "{text}");
+        }
+        let told = read(Format::Json, "{\"a\": 1,\n \"a\": 2}").unwrap_err().to_string();
+        assert!(told.contains("'a' is there twice at line 2"), "{told}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_numbers_without_end_are_read() {
+        assert_eq!(
+            read(Format::Json, "\u{feff}{\"a\": [1, -2.5, null, \"x\"]}").unwrap(),
+            doc! { "a": [1, -2.5, null, "x"] }
+        );
+        let endless = doc! { "a": f64::INFINITY, "b": f64::NEG_INFINITY };
+        assert_eq!(read(Format::Yaml, "a: .inf\nb: -.inf").unwrap(), endless);
+        assert_eq!(read(Format::Toml, "a = inf\nb = -inf").unwrap(), endless);
+        assert!(read(Format::Yaml, "a: !other 5").unwrap_err().to_string().contains("!other"));
+        assert!(read(Format::Yaml, "1: 5").unwrap_err().to_string().contains("is no name"));
     }
 }
