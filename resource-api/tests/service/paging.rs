@@ -105,7 +105,7 @@ async fn cursors_lead_past_values_of_every_kind() {
         .is(201);
     let ids =
         |page: &Value| page["_items"].as_array().unwrap().iter().map(|item| item["_id"].clone()).collect::<Vec<_>>();
-    for sort in ["x", "-x", "y,x", "-y,-x", "x.q", "-x.q.r", "x.0", "_id", "-_id"] {
+    for sort in ["x", "-x", "y,x", "-y,-x", "x.q", "-x.q.r", "_id", "-_id"] {
         let all = ids(&api.get(&format!("/things?max_results=50&sort={sort}")).await.is(200).json());
         assert_eq!(all.len(), 28);
         let mut seen = Vec::new();
