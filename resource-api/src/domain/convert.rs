@@ -3,14 +3,15 @@
 
 use bson::oid::ObjectId;
 use bson::{Bson, Decimal128, Document, doc};
-use serde_json::Value;
 
 use super::{AllowUnknown, DateFormat, Field, FieldType, Resource, Rule, Schema, Settings, python_text};
 
 mod dotted;
 mod json_text;
+mod json_value;
 
 pub use json_text::{JsonTextError, MOST_VALUES, parse as parse_json, parse_counted};
+pub use json_value::{JsonValue, Objects};
 
 /// Documents are nested no deeper: MongoDB's limit, and what every later step can walk through on its stack.
 const DEEPEST: usize = 100;
@@ -32,8 +33,8 @@ pub enum ConversionError {
 }
 
 /// Converts one document of a request.
-pub fn document(value: Value, resource: &Resource, settings: &Settings) -> Result<Document, ConversionError> {
-    match untyped(value) {
+pub fn document(value: Bson, resource: &Resource, settings: &Settings) -> Result<Document, ConversionError> {
+    match value {
         Bson::Document(document) => typed(document, resource, settings),
         Bson::Null => Err(ConversionError::Missing),
         other => Err(ConversionError::NotADocument(python_text::str(&other))),
@@ -84,23 +85,6 @@ pub fn value(value: Bson, field: &Field, settings: &Settings) -> Bson {
     let conversion = Conversion { dates: &settings.date_format, create_lists: settings.auto_create_lists };
     conversion.value(&mut value, field, settings.auto_create_lists);
     value
-}
-
-/// JSON as it is: integers as small as they fit (DB-03), beyond 64 bits as doubles. No Extended JSON is looked for.
-pub fn untyped(value: Value) -> Bson {
-    match value {
-        Value::Null => Bson::Null,
-        Value::Bool(flag) => Bson::Boolean(flag),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => integer(number),
-            None => Bson::Double(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Value::String(text) => Bson::String(text),
-        Value::Array(items) => Bson::Array(items.into_iter().map(untyped).collect()),
-        Value::Object(members) => {
-            Bson::Document(members.into_iter().map(|(name, value)| (name, untyped(value))).collect())
-        }
-    }
 }
 
 /// The narrowest integer type (DB-03).
@@ -223,7 +207,7 @@ impl Conversion<'_> {
             (FieldType::ObjectId | FieldType::Datetime, value) if super::validate::is_falsy(value) => Some(Bson::Null),
             (FieldType::Integer, Bson::Double(_) | Bson::String(_) | Bson::Boolean(_)) => to_integer(value),
             (FieldType::Float, _) => to_float(value),
-            (FieldType::Number, Bson::String(text)) => parse_json(text.as_bytes()).ok().map(untyped),
+            (FieldType::Number, Bson::String(text)) => parse_json(text.as_bytes()).ok(),
             (FieldType::Boolean, Bson::String(text)) => match text.to_lowercase().as_str() {
                 "1" | "true" => Some(Bson::Boolean(true)),
                 "0" | "false" => Some(Bson::Boolean(false)),

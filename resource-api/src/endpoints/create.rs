@@ -8,7 +8,6 @@ use actix_web::web;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::Value;
 
 use super::context::Context;
 use super::idempotency::{self, Answer, Attempt};
@@ -72,12 +71,12 @@ pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpRespo
 }
 
 /// The documents of a body (POST-02).
-fn documents(value: Value) -> Result<Vec<Value>, PayloadError> {
+fn documents(value: Bson) -> Result<Vec<Bson>, PayloadError> {
     match value {
-        Value::Array(values) if values.is_empty() => Err(PayloadError::EmptyBulk),
-        Value::Null => Err(PayloadError::EmptyBulk),
-        Value::Array(values) => Ok(values),
-        Value::Object(members) => Ok(vec![Value::Object(members)]),
+        Bson::Array(values) if values.is_empty() => Err(PayloadError::EmptyBulk),
+        Bson::Null => Err(PayloadError::EmptyBulk),
+        Bson::Array(values) => Ok(values),
+        document @ Bson::Document(_) => Ok(vec![document]),
         _ => Err(PayloadError::NotADocument),
     }
 }
@@ -86,7 +85,7 @@ fn documents(value: Value) -> Result<Vec<Value>, PayloadError> {
 /// URL of a PUT forces.
 pub async fn create(
     context: &Context<'_>,
-    values: Vec<Value>,
+    values: Vec<Bson>,
     source: Option<&Body>,
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
@@ -116,7 +115,7 @@ pub async fn create(
 /// The inner error: what was free is taken by now, or, `trusting`, there is something wrong and another look tells all of it.
 async fn create_once(
     context: &Context<'_>,
-    values: Vec<Value>,
+    values: Vec<Bson>,
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
     trusting: bool,
@@ -129,8 +128,8 @@ async fn create_once(
     }
     let (app, resource) = (context.app, context.resource);
     // Which documents bring their id.
-    let mut given: Vec<bool> =
-        values.iter().map(|value| forced.contains_key("_id") || value.get("_id").is_some()).collect();
+    let brought = |value: &Bson| value.as_document().is_some_and(|document| document.contains_key("_id"));
+    let mut given: Vec<bool> = values.iter().map(|value| forced.contains_key("_id") || brought(value)).collect();
     let insertion = Insertion { app, resource, caller: &context.caller, forced, by_put: id.is_some(), trusting };
     let mut checked = insertion.check(values).await?;
     if checked.iter().any(Result::is_err) {

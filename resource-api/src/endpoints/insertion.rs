@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bson::oid::ObjectId;
 use bson::raw::{CStr, RawBson, RawDocumentBuf, cstr};
 use bson::{Bson, DateTime, Document};
-use serde_json::Value;
 use shared::clock;
 use shared::store::StoreError;
 
@@ -37,7 +36,7 @@ pub struct Insertion<'a> {
 
 impl Insertion<'_> {
     /// POST-08: each document with all that [`Insertion::seal`] makes the stored one of, or what is wrong with it.
-    pub async fn check(&self, values: Vec<Value>) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
+    pub async fn check(&self, values: Vec<Bson>) -> Result<Vec<Result<Settled, Issues>>, ApiError> {
         let settings = &self.app.domain.settings;
         let now = DateTime::from_millis(clock::now().saturating_mul(1000));
         let convert = |value| {

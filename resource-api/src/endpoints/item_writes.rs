@@ -6,7 +6,6 @@ use actix_web::http::StatusCode;
 use actix_web::web;
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, DateTime, Document};
-use serde_json::Value;
 use shared::clock;
 
 use super::context::Context;
@@ -46,7 +45,7 @@ async fn patch_once(
     query: &Query,
     original: &Document,
     filter: Filter,
-    sent: Value,
+    sent: Bson,
 ) -> Result<Result<HttpResponse, ApiError>, ApiError> {
     let now = DateTime::from_millis(clock::now().saturating_mul(1000));
     let Settled { document: mut sent, vacancies } = validated(context, sent, Mode::Update { original }, now).await?;
@@ -107,7 +106,7 @@ pub async fn put(context: &Context<'_>, body: web::Payload) -> Result<HttpRespon
     let filter = context.domain_filter()?;
     let Some(original) = context.find(&filter).await? else {
         let id = context.upserted().filter(|_| settings.upsert_on_put).ok_or(ApiError::Missing)?;
-        if !sent.is_object() {
+        if sent.as_document().is_none() {
             return Err(PayloadError::NotADocument.into());
         }
         return create(context, vec![sent], None, Some(&id), None).await;
@@ -133,7 +132,7 @@ async fn put_once(
     query: &Query,
     original: &Document,
     filter: Filter,
-    sent: Value,
+    sent: Bson,
 ) -> Result<Result<HttpResponse, ApiError>, ApiError> {
     let settings = &context.app.domain.settings;
     let resource = context.resource;
@@ -244,7 +243,7 @@ fn guard(context: &Context<'_>, original: &Document, filter: Filter) -> Result<G
     Ok(Guard { id, filter, etag })
 }
 
-async fn validated(context: &Context<'_>, sent: Value, mode: Mode<'_>, now: DateTime) -> Result<Settled, ApiError> {
+async fn validated(context: &Context<'_>, sent: Bson, mode: Mode<'_>, now: DateTime) -> Result<Settled, ApiError> {
     let (app, resource) = (context.app, context.resource);
     let settings = &app.domain.settings;
     let mut document = convert::document(sent, resource, settings)

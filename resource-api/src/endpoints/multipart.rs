@@ -5,12 +5,12 @@ use std::str;
 use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
 use actix_web::web::Bytes;
+use bson::Bson;
 use futures_util::{StreamExt as _, stream};
-use serde_json::Value;
 
 use super::payload::{Fields, PayloadError};
 use crate::domain::Settings;
-use crate::domain::convert::{JsonTextError, parse_counted};
+use crate::domain::convert::{JsonTextError, parse_counted, parse_json};
 
 /// The fields of a form, which are texts, or JSON if the domain says so.
 pub async fn read(request: &HttpRequest, body: Bytes, settings: &Settings) -> Result<Fields, PayloadError> {
@@ -34,7 +34,7 @@ pub async fn read(request: &HttpRequest, body: Bytes, settings: &Settings) -> Re
         let text = text(part).await?;
         let value = match settings.multipart_form_fields_as_json {
             true => json(&name, text, &mut fields.left)?,
-            false => Value::String(text),
+            false => Bson::String(text),
         };
         fields.add(name, value)?;
     }
@@ -50,19 +50,19 @@ async fn text(mut part: Field) -> Result<String, PayloadError> {
 }
 
 /// REQ-08: as JSON, or else as the inside of a JSON string. `left`: how many values it may bring.
-fn json(name: &str, text: String, left: &mut usize) -> Result<Value, PayloadError> {
+fn json(name: &str, text: String, left: &mut usize) -> Result<Bson, PayloadError> {
     match parse_counted(text.as_bytes(), left) {
         Err(JsonTextError::Syntax(_)) => {}
         parsed => return Ok(parsed?),
     }
     let quoted = format!("\"{text}\"");
-    serde_json::from_str(&quoted).map_err(|_| PayloadError::FieldNotJson(name.to_owned()))
+    parse_json(quoted.as_bytes()).map_err(|_| PayloadError::FieldNotJson(name.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use bson::bson;
 
     use super::*;
 
@@ -70,11 +70,11 @@ mod tests {
     #[test]
     fn a_field_is_json_or_the_inside_of_a_json_string() {
         let read = |text: &str| super::json("a", text.to_owned(), &mut 100);
-        assert_eq!(read("\"abc\"").unwrap(), json!("abc"));
-        assert_eq!(read("abc").unwrap(), json!("abc"));
-        assert_eq!(read("[1, {\"b\": null}]").unwrap(), json!([1, { "b": null }]));
-        assert_eq!(read("").unwrap(), json!(""));
-        assert_eq!(read("a\\u00e4").unwrap(), json!("aä"));
+        assert_eq!(read("\"abc\"").unwrap(), bson!("abc"));
+        assert_eq!(read("abc").unwrap(), bson!("abc"));
+        assert_eq!(read("[1, {\"b\": null}]").unwrap(), bson!([1, { "b": null }]));
+        assert_eq!(read("").unwrap(), bson!(""));
+        assert_eq!(read("a\\u00e4").unwrap(), bson!("aä"));
         assert_eq!(read("a\"b"), Err(PayloadError::FieldNotJson("a".to_owned())));
         assert_eq!(read(&format!("[{}0]", "0,".repeat(200))), Err(PayloadError::TooManyValues));
     }

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
-use serde_json::{Map, Value};
+use bson::{Bson, Document};
 
 use super::context::Context;
 use super::multipart;
@@ -111,7 +111,7 @@ pub async fn body(context: &Context<'_>, payload: web::Payload) -> Result<Body, 
 
 impl Body {
     /// As JSON; a form is an object of strings (REQ-07).
-    pub async fn value(&self, context: &Context<'_>) -> Result<Value, ApiError> {
+    pub async fn value(&self, context: &Context<'_>) -> Result<Bson, ApiError> {
         let settings = &context.app.domain.settings;
         let fields = match self.kind {
             Kind::Json => return Ok(parse_json(&self.bytes).map_err(PayloadError::from)?),
@@ -122,20 +122,20 @@ impl Body {
         if context.caller.token.is_some() && fields.members.contains_key("access_token") {
             return Err(AuthError::Malformed("the token was sent twice").into());
         }
-        Ok(Value::Object(fields.members))
+        Ok(Bson::Document(fields.members))
     }
 }
 
 /// The body of an edit.
-pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Value, ApiError> {
+pub async fn read(context: &Context<'_>, payload: web::Payload) -> Result<Bson, ApiError> {
     unwrap_text(body(context, payload).await?.value(context).await?).map_err(ApiError::from)
 }
 
 /// REQ-09: an edit may also be a JSON text within a JSON string.
-fn unwrap_text(value: Value) -> Result<Value, PayloadError> {
+fn unwrap_text(value: Bson) -> Result<Bson, PayloadError> {
     match value {
-        Value::String(text) => match parse_json(text.as_bytes()) {
-            Err(JsonTextError::Syntax(_) | JsonTextError::NotANumber) => Ok(Value::String(text)),
+        Bson::String(text) => match parse_json(text.as_bytes()) {
+            Err(JsonTextError::Syntax(_) | JsonTextError::NotANumber) => Ok(Bson::String(text)),
             parsed => Ok(parsed?),
         },
         value => Ok(value),
@@ -161,7 +161,7 @@ async fn bytes(request: &HttpRequest, payload: web::Payload, limit: usize) -> Re
 
 /// What a form says so far. REQ-07: of a repeated name the first value counts, or with `collapse` the list of all.
 pub struct Fields {
-    pub members: Map<String, Value>,
+    pub members: Document,
     collapse: bool,
     /// Values that may still come.
     pub left: usize,
@@ -169,18 +169,18 @@ pub struct Fields {
 
 impl Fields {
     pub fn new(collapse: bool) -> Self {
-        Self { members: Map::new(), collapse, left: MOST_VALUES }
+        Self { members: Document::new(), collapse, left: MOST_VALUES }
     }
 
-    pub fn add(&mut self, name: String, value: Value) -> Result<(), PayloadError> {
+    pub fn add(&mut self, name: String, value: Bson) -> Result<(), PayloadError> {
         // As in JSON, each part of a dotted name counts.
         let parts = name.split('.').count();
         self.left = self.left.checked_sub(parts).ok_or(PayloadError::TooManyValues)?;
         match self.members.get_mut(&name) {
             None => _ = self.members.insert(name, value),
             Some(_) if !self.collapse => {}
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
+            Some(Bson::Array(values)) => values.push(value),
+            Some(first) => *first = Bson::Array(vec![std::mem::take(first), value]),
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ fn fields(body: &[u8], collapse: bool) -> Result<Fields, PayloadError> {
     std::str::from_utf8(body).map_err(|_| PayloadError::Form)?;
     let mut fields = Fields::new(collapse);
     for (name, value) in pairs(body) {
-        fields.add(name.into_owned(), Value::String(value.into_owned()))?;
+        fields.add(name.into_owned(), Bson::String(value.into_owned()))?;
     }
     fields.filled().ok_or(PayloadError::EmptyForm)
 }
@@ -203,17 +203,17 @@ fn fields(body: &[u8], collapse: bool) -> Result<Fields, PayloadError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use bson::{bson, doc};
 
     use super::*;
 
     /// REQ-06, REQ-07.
     #[test]
     fn a_form_is_an_object_of_strings() {
-        let read = |collapse| Value::Object(fields(b"a=1&b=x+y&a=2&c=%C3%A4&a=3", collapse).unwrap().members);
-        assert_eq!(read(false), json!({"a": "1", "b": "x y", "c": "ä"}));
-        assert_eq!(read(true), json!({"a": ["1", "2", "3"], "b": "x y", "c": "ä"}));
-        assert_eq!(Value::Object(fields(b"a=%ff", false).unwrap().members), json!({"a": "%FF"}));
+        let read = |collapse| fields(b"a=1&b=x+y&a=2&c=%C3%A4&a=3", collapse).unwrap().members;
+        assert_eq!(read(false), doc! {"a": "1", "b": "x y", "c": "ä"});
+        assert_eq!(read(true), doc! {"a": ["1", "2", "3"], "b": "x y", "c": "ä"});
+        assert_eq!(fields(b"a=%ff", false).unwrap().members, doc! {"a": "%FF"});
         let refused = |body: &[u8]| fields(body, false).map(drop).unwrap_err();
         assert_eq!(refused(b""), PayloadError::EmptyForm);
         let long = "a.".repeat(1_000_000) + "=1";
@@ -223,10 +223,10 @@ mod tests {
     /// REQ-09.
     #[test]
     fn a_json_text_in_a_json_string_is_read_again() {
-        assert_eq!(unwrap_text(json!("{\"a\": 1}")).unwrap(), json!({"a": 1}));
-        assert_eq!(unwrap_text(json!({"a": 1})).unwrap(), json!({"a": 1}));
-        assert_eq!(unwrap_text(json!("{")).unwrap(), json!("{"));
+        assert_eq!(unwrap_text(bson!("{\"a\": 1}")).unwrap(), bson!({"a": 1}));
+        assert_eq!(unwrap_text(bson!({"a": 1})).unwrap(), bson!({"a": 1}));
+        assert_eq!(unwrap_text(bson!("{")).unwrap(), bson!("{"));
         let zeros = format!("[{}0]", "0,".repeat(1_000_000));
-        assert!(matches!(unwrap_text(json!(zeros)), Err(PayloadError::TooManyValues)));
+        assert!(matches!(unwrap_text(bson!(zeros)), Err(PayloadError::TooManyValues)));
     }
 }

@@ -3,14 +3,12 @@
 //! Numbers and dates are written the relaxed way where that says all, and with their type where it would not: a 64-bit integer
 //! that would fit into 32 bits is a `$numberLong`.
 
-use std::fmt;
-
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::{Bson, Document};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, MapAccess};
 use serde_json::{Map, Value};
 
-use crate::domain::convert;
+use crate::domain::convert::{self, JsonValue, Objects};
 use crate::etag::write_date;
 use crate::representation::json::{write_double, write_hex, write_integer};
 
@@ -36,7 +34,7 @@ pub fn parse(line: &[u8]) -> Result<Document, LineError> {
     if text.trim_start().starts_with('[') {
         return Err(LineError::List);
     }
-    let Typed(value) = serde_json::from_str(text)?;
+    let JsonValue::<Wrappers> { value, .. } = serde_json::from_str(text)?;
     convert::storable(&value)?;
     match value {
         Bson::Document(document) => Ok(document),
@@ -44,61 +42,11 @@ pub fn parse(line: &[u8]) -> Result<Document, LineError> {
     }
 }
 
-/// A value as it is read.
-struct Typed(Bson);
+/// Objects of Extended JSON: a document, or a value with its type.
+struct Wrappers;
 
-impl<'de> Deserialize<'de> for Typed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TypedVisitor).map(Typed)
-    }
-}
-
-struct TypedVisitor;
-
-impl<'de> Visitor<'de> for TypedVisitor {
-    type Value = Bson;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Bson, E> {
-        Ok(Bson::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Bson, E> {
-        Ok(Bson::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Bson, E> {
-        Ok(convert::integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Bson, E> {
-        Ok(i64::try_from(value).map_or(Bson::Double(value as f64), convert::integer))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Bson, E> {
-        Ok(Bson::Double(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Bson, E> {
-        Ok(Bson::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Bson, E> {
-        Ok(Bson::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bson, A::Error> {
-        let mut array = Vec::new();
-        while let Some(Typed(item)) = items.next_element()? {
-            array.push(item);
-        }
-        Ok(Bson::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Bson, A::Error> {
+impl Objects for Wrappers {
+    fn read<'de, A: MapAccess<'de>>(mut members: A) -> Result<Bson, A::Error> {
         let mut document = Document::new();
         while let Some(name) = members.next_key::<String>()? {
             if document.is_empty() && is_wrapper(&name) {
@@ -108,8 +56,8 @@ impl<'de> Visitor<'de> for TypedVisitor {
                 }
                 return unwrap(wrapper).map_err(A::Error::custom);
             }
-            let Typed(value) = members.next_value()?;
-            document.insert(name, value);
+            let read = members.next_value::<JsonValue<Self>>()?;
+            document.insert(name, read.value);
         }
         Ok(Bson::Document(document))
     }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bson::{DateTime, Document, RawDocumentBuf};
+use bson::{Bson, DateTime, Document, RawDocumentBuf, bson};
 use resource_api::domain::validate::{Circumstances, Mode, validate};
 use resource_api::domain::{Domain, Format, convert, parse};
 use resource_api::query::Query;
-use serde_json::json;
 
 use crate::grammar::{self, BODY, DOMAIN, PROJECTION, SORT, TYPES, WHERE_MONGO, WHERE_PYTHON};
 use crate::{Case, Target, run};
@@ -56,8 +55,8 @@ fn is_told(message: &str) -> Result<(), String> {
 
 fn documents() -> Vec<RawDocumentBuf> {
     let mut random = crate::random::Random::new(7);
-    let typed = |text: String| match serde_json::from_str::<serde_json::Value>(&text).unwrap() {
-        serde_json::Value::Array(documents) => documents,
+    let typed = |text: String| match convert::parse_json(text.as_bytes()).unwrap() {
+        Bson::Array(documents) => documents,
         document => vec![document],
     };
     let values = (0..20).flat_map(|_| typed((BODY.generate)(&mut random)));
@@ -102,7 +101,7 @@ fn any_body_is_accepted_or_refused_with_issues() {
     run(&BODY, 4000, |case: &Case| {
         in_time(|| {
             let values = match convert::parse_json(&case.text) {
-                Ok(serde_json::Value::Array(values)) => values,
+                Ok(Bson::Array(values)) => values,
                 Ok(value) => vec![value],
                 Err(error) if case.valid => return Err(error.to_string()),
                 Err(error) => return is_told(&error.to_string()),
@@ -153,17 +152,17 @@ fn any_domain_file_is_read_or_refused_with_its_faults() {
 #[test]
 fn any_types_of_a_domain_are_read_or_refused_and_judge_every_value() {
     let values = [
-        json!("a"),
-        json!("9780060512750"),
-        json!("#00ff00"),
-        json!(5),
-        json!(-2.5),
-        json!(true),
-        json!(null),
-        json!("Tue, 06 Nov 2012 10:33:31 GMT"),
-        json!("5f0000000000000000000abc"),
-        json!([5, "a", [1]]),
-        json!({ "a": 5, "type": "Point", "coordinates": [1, 2] }),
+        bson!("a"),
+        bson!("9780060512750"),
+        bson!("#00ff00"),
+        bson!(5),
+        bson!(-2.5),
+        bson!(true),
+        Bson::Null,
+        bson!("Tue, 06 Nov 2012 10:33:31 GMT"),
+        bson!("5f0000000000000000000abc"),
+        bson!([5, "a", [1]]),
+        bson!({ "a": 5, "type": "Point", "coordinates": [1, 2] }),
     ];
     run(&TYPES, 1500, |case| {
         in_time(|| {
@@ -175,7 +174,7 @@ fn any_types_of_a_domain_are_read_or_refused_and_judge_every_value() {
             let settings = &domain.settings;
             for resource in domain.resources.values() {
                 for (name, value) in resource.schema.keys().flat_map(|name| values.iter().map(move |it| (name, it))) {
-                    let document = convert::document(json!({ name: value }), resource, settings);
+                    let document = convert::document(bson!({ name: value.clone() }), resource, settings);
                     let now = DateTime::from_millis(0);
                     let circumstances = Circumstances { resource, settings, mode: Mode::Insert, subject: None, now };
                     let checked = validate(document.map_err(|error| error.to_string())?, &circumstances).finish(&[]);

@@ -1,6 +1,8 @@
 //! JSON texts of clients, whose values are counted before memory is spent on them.
 
-use serde_json::Value;
+use bson::Bson;
+
+use super::json_value::{Documents, JsonValue};
 
 /// Values in one text of a client. One takes some hundred bytes of memory, and as little as two of text.
 pub const MOST_VALUES: usize = 250_000;
@@ -31,20 +33,24 @@ fn fault(text: &[u8], error: serde_json::Error) -> JsonTextError {
 }
 
 /// Parses JSON of a bounded number of values. Each part of a dotted name counts as one, as it may become a dict (SER-01).
-pub fn parse(text: &[u8]) -> Result<Value, JsonTextError> {
+pub fn parse(text: &[u8]) -> Result<Bson, JsonTextError> {
     // A byte order mark may be ignored (RFC 8259, 8.1).
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     // No value takes less than two bytes, so short texts need not be counted.
     if text.len() / 2 > MOST_VALUES && count(text) > MOST_VALUES {
         return Err(JsonTextError::TooManyValues);
     }
-    serde_json::from_slice(text).map_err(|error| fault(text, error))
+    read(text).map_err(|error| fault(text, error))
 }
 
 /// The same where several texts share a number of values, of which `left` are left.
-pub fn parse_counted(text: &[u8], left: &mut usize) -> Result<Value, JsonTextError> {
+pub fn parse_counted(text: &[u8], left: &mut usize) -> Result<Bson, JsonTextError> {
     *left = left.checked_sub(count(text)).ok_or(JsonTextError::TooManyValues)?;
-    Ok(serde_json::from_slice(text)?)
+    Ok(read(text)?)
+}
+
+fn read(text: &[u8]) -> Result<Bson, serde_json::Error> {
+    serde_json::from_slice::<JsonValue<Documents>>(text).map(|read| read.value)
 }
 
 /// At least the number of values, if the text is JSON.
@@ -80,6 +86,8 @@ fn count(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use bson::bson;
+
     use super::*;
 
     #[test]
@@ -105,7 +113,7 @@ mod tests {
         for text in ["nan", "[", "{\"NaN\": }", "[Na]", "\"Infinity", ""] {
             assert!(matches!(parse(text.as_bytes()), Err(JsonTextError::Syntax(_))), "{text}");
         }
-        assert_eq!(parse(b"[\"NaN\"]").unwrap(), serde_json::json!(["NaN"]));
+        assert_eq!(parse(b"[\"NaN\"]").unwrap(), bson!(["NaN"]));
     }
 
     /// A body of zeros would take a hundred times its size.
@@ -119,6 +127,6 @@ mod tests {
         let prose = format!("[\"{}\"]", ". ,".repeat(MOST_VALUES));
         assert!(parse(prose.as_bytes()).is_ok());
         assert!(matches!(parse(b"[1"), Err(JsonTextError::Syntax(_))));
-        assert_eq!(parse(b"\xef\xbb\xbf1").unwrap(), 1);
+        assert_eq!(parse(b"\xef\xbb\xbf1").unwrap(), Bson::Int32(1));
     }
 }

@@ -45,8 +45,7 @@ pub fn coerce(step: Coercion, value: &Bson, dates: &DateFormat) -> Result<Bson, 
         },
         Coercion::Json => match value {
             Bson::String(text) => {
-                let parsed = convert::parse_json(text.as_bytes()).map_err(|error| error.to_string())?;
-                let value = convert::untyped(parsed);
+                let value = convert::parse_json(text.as_bytes()).map_err(|error| error.to_string())?;
                 convert::storable(&value).map_err(|error| error.to_string())?;
                 Ok(value)
             }

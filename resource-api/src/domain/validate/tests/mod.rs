@@ -26,7 +26,10 @@ fn domain(resource: Value, globals: Value) -> Domain {
 
 fn start(domain: &Domain, document: Value, request: &Request) -> Validation {
     let resource = domain.resource("r").unwrap();
-    let convert = |value: &Value| convert::document(value.clone(), resource, &domain.settings).unwrap();
+    let convert = |value: &Value| {
+        let read = convert::parse_json(value.to_string().as_bytes()).unwrap();
+        convert::document(read, resource, &domain.settings).unwrap()
+    };
     let original = match request {
         Request::Post => Document::new(),
         Request::Put(original) | Request::Patch(original) => convert(original),
