@@ -1,5 +1,6 @@
 //! What at least two services use and that names no service: configuration, secrets, logging, serving, sessions, pages, stores.
 
+mod access_log;
 mod allocator;
 pub mod clock;
 pub mod config;

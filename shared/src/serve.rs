@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::drain::{Guard, Guarded, Running};
 use crate::metrics::{Listener, Metrics, Requests};
-use crate::request_id;
+use crate::{access_log, request_id};
 
 /// A header block larger than this is refused with 431, in bytes.
 const LONGEST_HEADERS: usize = 16 * 1024;
@@ -268,9 +268,7 @@ async fn common<B: MessageBody>(
         let response = next.call(request).await.map(ServiceResponse::map_into_left_body)?;
         let (method, path) = (response.request().method(), response.request().path());
         let took = start.elapsed();
-        let milliseconds = took.as_secs_f64() * 1000.0;
-        // Without the query: it may hold codes and states.
-        log::info!(target: "access", "{method} {path} {} {milliseconds:.2}ms", response.status().as_u16());
+        access_log::note(method.as_str(), path, response.status().as_u16(), took);
         if let Some(noted) = &noted {
             noted.note(&response, took);
         }

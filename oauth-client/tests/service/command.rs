@@ -95,3 +95,30 @@ async fn nothing_secret_is_logged_and_sigterm_stops_it() {
         assert!(line.is_none(), "{}", line.unwrap());
     }
 }
+
+/// of requests at the same time each has a whole line of its own with its id, the last before the end too.
+#[actix_rt::test]
+async fn every_request_of_a_burst_has_its_line() {
+    let auth = AuthServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = serve(&auth, "http://127.0.0.1:9", folder.path());
+    let client = reqwest::Client::new();
+    let asked = (0..200).map(|number| {
+        let path = format!("{}/healthz?secret={number}", running.address);
+        client.get(path).header("x-request-id", format!("burst-{number}")).send()
+    });
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+    let id = running.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(running.child.wait().unwrap().success());
+    let log = running.log.join().unwrap();
+    for number in 0..200 {
+        let id = format!(" INFO  access [burst-{number}] GET /healthz 200 ");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+        let [line] = lines[..] else { panic!("{id}: {lines:?}") };
+        let rest = line.split_once(&id).unwrap();
+        assert!(rest.0.len() == "2026-01-01T00:00:00.000Z".len() && rest.1.ends_with("ms"), "{line}");
+    }
+}
