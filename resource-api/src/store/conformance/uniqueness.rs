@@ -114,6 +114,20 @@ pub(in crate::store) async fn stored_duplicates_stay_and_nothing_may_join_them(s
     assert_eq!(commit(store, [set(doc! { "other": 1 })]).await, Outcome::Done(vec![1]));
     assert_eq!(commit(store, [set(doc! { "name": -1 })]).await, Outcome::Done(vec![1]));
     assert_eq!(commit(store, [set(doc! { "name": 7 })]).await, conflict);
+    // Many at once.
+    let named = |id: i32, name: Bson| insert(doc! { "_id": id, "name": name });
+    let many = (6000..8000).map(|id| named(id, id.into()));
+    assert_eq!(commit(store, many).await, Outcome::Done(vec![1; 2000]));
+    let second = Outcome::Conflict { index: 1, field: "name".to_owned() };
+    for taken in [Bson::from(1249), Bson::from(6500), Bson::from(9000), Bson::from(vec![-5, 1249])] {
+        assert_eq!(commit(store, [named(9000, 9000.into()), named(9001, taken), named(9002, 1.into())]).await, second);
+    }
+    assert!(matching(store, Filter::equal("name", 9000)).await.is_empty());
+    // What has no value has null, unless the rule leaves it out.
+    let nameless = |id: i32| insert(doc! { "_id": id });
+    assert_eq!(commit(store, [nameless(9000)]).await, Outcome::Done(vec![1]));
+    let joined = commit(store, [named(9001, 9001.into()), nameless(9002)]).await;
+    assert_eq!(joined, if unique("name").sparse { Outcome::Done(vec![1, 1]) } else { second });
 }
 
 /// A rule for each owner (VAL-44) leaves out what has no value, though every document has an owner.

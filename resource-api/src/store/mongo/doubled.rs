@@ -4,16 +4,23 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bson::raw::{RawDocument, RawDocumentBuf};
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::ClientSession;
 use mongodb::error::Error;
+use sha2::{Digest as _, Sha256};
 
 use super::MongoDocuments;
 use super::write::{Refused, guard};
 use crate::domain::Index;
 use crate::store::keys::IndexKeys;
 use crate::store::{Write, raw};
+
+/// Keys of a rule share so many locks: of a bulk each lock is a write of its own.
+const LOCKS: u8 = 64;
+/// Values that are looked for at a time.
+const LOOKED_FOR: usize = 200;
 
 /// By source.
 #[derive(Default)]
@@ -80,12 +87,9 @@ impl Doubled {
             if new.is_empty() {
                 continue;
             }
-            for key in &new {
-                store.lock(write.source(), path, key, Some(&mut *session)).await?;
-            }
+            store.lock_keys(write.source(), path, &new, session).await?;
             let mut values = Vec::new();
             collect(&Bson::Document(now.clone()), Some(path), &mut values);
-            values.push(Bson::Null);
             let others = doc! { "_id": { "$ne": &id }, path: { "$in": values } };
             let mut others = collection.find(others).session(&mut *session).await?;
             while let Some(other) = others.stream(session).try_next().await? {
@@ -98,18 +102,78 @@ impl Doubled {
     }
 }
 
+impl MongoDocuments {
+    /// Finds out whether documents that are to be inserted, all of one source, may be; else which of them may not.
+    pub(super) async fn may_join(
+        &self,
+        source: &str,
+        documents: &[&RawDocumentBuf],
+        session: &mut ClientSession,
+    ) -> Result<Result<(), (usize, Refused)>, Error> {
+        let collection = self.mongo.collection::<Document>(source);
+        for Rule { keys: of, path } in self.doubled.rules(source).iter().flat_map(|rules| rules.iter()) {
+            let (mut bringing, mut values) = (HashMap::new(), Vec::new());
+            for (index, document) in documents.iter().enumerate() {
+                let new = raw_keys(of, document)?;
+                if new.iter().any(|key| bringing.contains_key(key)) {
+                    return Ok(Err((index, Refused::Conflict(path.clone()))));
+                }
+                if !new.is_empty() {
+                    collect(&Bson::Document(Document::try_from(&***document)?), Some(path), &mut values);
+                }
+                bringing.extend(new.into_iter().map(|key| (key, index)));
+            }
+            let all = bringing.keys().cloned().collect();
+            self.lock_keys(source, path, &all, session).await?;
+            let mut first: Option<usize> = None;
+            for values in values.chunks(LOOKED_FOR) {
+                let others = doc! { path: { "$in": values } };
+                let mut others = collection.find(others).session(&mut *session).await?;
+                while let Some(other) = others.stream(session).try_next().await? {
+                    let taken = keys(of, &other)?.into_iter().filter_map(|key| bringing.get(&key).copied()).min();
+                    first = first.into_iter().chain(taken).min();
+                }
+            }
+            if let Some(index) = first {
+                return Ok(Err((index, Refused::Conflict(path.clone()))));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Of two transactions with a key in common the later one starts again.
+    async fn lock_keys(
+        &self,
+        source: &str,
+        path: &str,
+        keys: &BTreeSet<Vec<u8>>,
+        session: &mut ClientSession,
+    ) -> Result<(), Error> {
+        let locks: BTreeSet<u8> = keys.iter().map(|key| Sha256::digest(key)[0] % LOCKS).collect();
+        for number in locks {
+            self.lock(source, path, &[b"doubled".as_slice(), &[number]].concat(), Some(&mut *session)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn raw_keys(keys: &IndexKeys, document: &RawDocument) -> Result<BTreeSet<Vec<u8>>, Error> {
+    keys.of(document).map(BTreeSet::from_iter).map_err(|error| Error::custom(error.to_string()))
+}
+
 fn keys(keys: &IndexKeys, document: &Document) -> Result<BTreeSet<Vec<u8>>, Error> {
     let keys = raw(document).and_then(|document| keys.of(&document));
     keys.map(BTreeSet::from_iter).map_err(|error| Error::custom(error.to_string()))
 }
 
-/// The values at a path, and of arrays their elements.
+/// The values at a path, and of arrays their elements; null where one is missing.
 fn collect(value: &Bson, path: Option<&str>, out: &mut Vec<Bson>) {
     match (value, path) {
         (Bson::Document(document), Some(path)) => {
             let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-            if let Some(value) = document.get(name) {
-                collect(value, rest, out);
+            match document.get(name) {
+                Some(value) => collect(value, rest, out),
+                None => out.push(Bson::Null),
             }
         }
         (Bson::Array(items), Some(path)) => {
@@ -117,13 +181,20 @@ fn collect(value: &Bson, path: Option<&str>, out: &mut Vec<Bson>) {
             if let Some(item) = name.parse().ok().and_then(|place: usize| items.get(place)) {
                 collect(item, rest, out);
             }
+            if items.is_empty() {
+                out.push(Bson::Null);
+            }
             items.iter().for_each(|item| collect(item, Some(path), out));
         }
         (Bson::Array(items), None) => {
             out.push(value.clone());
+            if items.is_empty() {
+                out.push(Bson::Null);
+            }
             out.extend(items.iter().filter(|item| !matches!(item, Bson::RegularExpression(_))).cloned());
         }
-        (Bson::RegularExpression(_), None) | (_, Some(_)) => {}
+        (Bson::RegularExpression(_), None) => {}
+        (_, Some(_)) => out.push(Bson::Null),
         (value, None) => out.push(value.clone()),
     }
 }

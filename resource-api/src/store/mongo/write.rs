@@ -82,7 +82,13 @@ impl MongoDocuments {
         while let Some(write) = writes.get(touched.len()) {
             let at = touched.len();
             let run = insertions(&writes[at..]);
-            if self.doubled.concerns(write.source()) {
+            if run.len() > 1
+                && self.doubled.concerns(write.source())
+                && let Err((index, refused)) = self.may_join(write.source(), &run, session).await?
+            {
+                return Ok(Err(outcome(at + index, refused)));
+            }
+            if run.len() < 2 && self.doubled.concerns(write.source()) {
                 let done = self.doubled.write(self, write, session).await?;
                 match done {
                     Ok(count) => touched.push(count),
