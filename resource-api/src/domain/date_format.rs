@@ -13,7 +13,7 @@ pub const RFC_1123: &str = "%a, %d %b %Y %H:%M:%S GMT";
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A checked strftime pattern; dates are UTC and whole seconds.
+/// A checked strftime pattern; dates are UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DateFormat {
     written: String,
@@ -47,9 +47,9 @@ impl DateFormat {
         &self.written
     }
 
-    /// Appends the date, sub-seconds cut. Years beyond the calendar's range (about ±9999) are held at its ends.
+    /// Appends the date, sub-seconds cut unless the pattern shows them. Years beyond the calendar's range (about ±9999) are held at its ends.
     pub fn write(&self, date: DateTime, out: &mut Vec<u8>) {
-        let civil = nearest_civil(date.timestamp_millis().div_euclid(1000));
+        let civil = nearest_civil(date.timestamp_millis());
         // `new` has tried the pattern; what fails for one date only (a year of five digits) leaves it out.
         let _ = self.write_civil(civil, out);
     }
@@ -210,6 +210,17 @@ mod tests {
         ] {
             let format = DateFormat::new(pattern).unwrap();
             assert_eq!(format.parse(text), Some(DateTime::from_millis(millis)), "{pattern}");
+        }
+    }
+
+    /// RESP-04: a pattern with fractions loses none.
+    #[test]
+    fn fractions_are_written_where_the_pattern_has_them() {
+        let format = DateFormat::new("%Y-%m-%dT%H:%M:%S.%fZ").unwrap();
+        for (millis, text) in [(MILLIS, "2012-11-06T10:33:31.120000Z"), (-1, "1969-12-31T23:59:59.999000Z")] {
+            let date = DateTime::from_millis(millis);
+            assert_eq!(format.format(date), text);
+            assert_eq!(format.parse(text), Some(date));
         }
     }
 
