@@ -1,6 +1,8 @@
 //! The APIs that are compared: one domain with many resources, served under different settings.
 
 use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
@@ -114,8 +116,12 @@ impl World {
 
 /// An instant in a format of strftime, in UTC.
 pub fn format_date(format: &str, seconds: i64) -> String {
-    let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
-    jiff::fmt::strtime::format(format, &moment).unwrap_or_default()
+    match Timestamp::from_second(seconds) {
+        Ok(moment) => strtime::format(format, &moment.to_zoned(TimeZone::UTC)),
+        // The library's moments end a day earlier.
+        Err(_) => strtime::format(format, date(9999, 12, 31).at(23, 59, 59, 0)),
+    }
+    .unwrap_or_default()
 }
 
 impl Words {

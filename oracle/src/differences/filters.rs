@@ -23,7 +23,9 @@ fn python_literals(case: &Case<'_>) -> bool {
 /// FILT-09: what is no comparison of a field with a value is refused; negative numbers, booleans and null are values.
 fn python_where(case: &Case<'_>) -> bool {
     let filter = case.filter();
-    !filter.trim_start().starts_with('{') && !filter.is_empty() && matches!(case.statuses(), (200, 200 | 400))
+    !filter.trim_start().starts_with('{')
+        && !filter.is_empty()
+        && matches!(case.statuses(), (200, 200 | 400) | (400, 400))
 }
 
 /// SORT-03: any name is one of a field, in `where` too.

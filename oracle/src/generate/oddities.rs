@@ -174,8 +174,10 @@ impl<'w> Generator<'w> {
             step.headers.push(("Content-Type".into(), kind.into()));
         }
         if self.chance(0.3) {
-            step.body =
-                Body::Text((*pick(&mut self.rng, &["", "name=x", "a=1&a=2&b", "name=%zz", "=x", "--x--"])).to_owned());
+            step.body = Body::Text(
+                (*pick(&mut self.rng, &["", "name=x", "a=1&a=2&b", "name=%zz", "name=a%ffb+", "=x", "--x--"]))
+                    .to_owned(),
+            );
         }
         step
     }
