@@ -86,7 +86,8 @@ fn later_fields(case: &Case<'_>) -> bool {
             let tested = &mismatch.values.tested;
             // What was read is then asked for, and may not be there.
             let read = tested == "(none)" || tested.contains("must exist in resource");
-            path.contains(issues) && mismatch.values.reference.contains(" type\"") && read
+            // One of them is what it ended at.
+            path.contains(issues) && case.answers.reference.body.contains(" type\"") && read
         })
         && case.answers.tested.body.contains(issues)
 }
@@ -128,7 +129,12 @@ fn reasons(case: &Case<'_>) -> bool {
 
 /// REQ-05: only numbers that JSON knows and 64 bits hold.
 fn numbers(case: &Case<'_>) -> bool {
+    // An id of digits and one `e` is Infinity to a form whose fields are JSON.
+    let endless =
+        |text: &str| text.contains("4e00000000") && case.world.domain["MULTIPART_FORM_FIELDS_AS_JSON"] == true;
     match &case.step.body {
+        Body::Text(text) if endless(text) => true,
+        Body::Form(fields) => fields.iter().any(|(_, value)| endless(value)),
         Body::Text(text) if text.contains("12345678901234567890") => true,
         Body::Text(text) => {
             ["NaN", "Infinity", "1e400", "\\ud800"].iter().any(|odd| text.contains(odd)) && case.statuses().1 == 400
