@@ -9,8 +9,8 @@ WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked --package evergate --bin evergate \
- && install -D -m 0755 target/release/evergate /out/evergate
+    cargo build --profile dist --locked --package evergate --bin evergate \
+ && install -D -m 0755 target/dist/evergate /out/evergate
 
 FROM debian:bookworm-slim
 RUN apt-get update \
