@@ -24,7 +24,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// On ports that were free just now.
+    /// On ports of its own.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings: String = SERVICES

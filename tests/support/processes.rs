@@ -1,9 +1,10 @@
 //! Programs that a test starts, and ends with itself.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output};
+
+use shared::store::servers::free_port;
 
 /// Killed with the value.
 pub struct Processes(pub Vec<Child>);
@@ -22,8 +23,7 @@ pub fn evergate(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_evergate")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// Ports that were free just now, no two the same.
+/// Ports for programs of the test's own, no two the same.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    [(); N].map(|()| free_port())
 }

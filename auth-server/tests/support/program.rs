@@ -1,9 +1,10 @@
 //! The program itself, as a process of its own.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use shared::store::servers::free_port;
 
 use super::API;
 
@@ -15,13 +16,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// A folder with a configuration and nothing else, and a port that is free.
+    /// A folder with a configuration and nothing else, and a port of its own.
     pub fn new(folder: &Path) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = format!("127.0.0.1:{}", free_port());
         let config = folder.join("config.toml");
         let text = format!(
             "issuer = 'http://{address}'\nstore = 'sqlite:{}'\ndev = true\ndefault_resource = '{API}'\n\
-             [server]\nlisten = '{address}'\ntls = false\nworkers = 2\n",
+             lifetimes = {{ refresh_grace = 60 }}\n[server]\nlisten = '{address}'\ntls = false\nworkers = 2\n",
             folder.join("auth.db").display()
         );
         std::fs::write(&config, text).unwrap();
@@ -41,7 +42,7 @@ impl Program {
             .spawn()
             .unwrap();
         let program = Self(child);
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(60);
         while reqwest::get(format!("{}/readyz", place.url)).await.is_err() {
             assert!(Instant::now() < end, "the program does not get ready");
             actix_rt::time::sleep(Duration::from_millis(20)).await;

@@ -3,14 +3,18 @@
 
 #![allow(clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
 
+mod lives;
 mod load;
+mod ports;
 mod redis_server;
 mod relay;
 
 use crate::Secret;
 use crate::random::random_bytes;
 
+pub use lives::{Life, in_time};
 pub use load::{Load, Slowed, resident};
+pub use ports::free_port;
 pub use redis_server::RedisServer;
 pub use relay::Relay;
 

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::free_port;
 use crate::Secret;
-use crate::random::random_bytes;
 
 /// What it was told before it was killed it still knows when it is started again. Ends with the value.
 pub struct RedisServer {
@@ -22,20 +22,14 @@ impl RedisServer {
             super::missing("redis-server is not installed");
             return None;
         }
-        // Below the ports that the system gives out, so that nobody takes it while the server is down.
-        for _ in 0..20 {
-            let port = 20_000 + u16::from_le_bytes(random_bytes()) % 12_000;
-            let mut server = Self { folder: tempfile::tempdir().unwrap(), port, running: None };
-            if TcpStream::connect(("127.0.0.1", port)).is_err() && server.try_start() {
-                return Some(server);
-            }
-        }
-        panic!("redis-server does not start");
+        let mut server = Self { folder: tempfile::tempdir().unwrap(), port: free_port(), running: None };
+        server.start_again();
+        Some(server)
     }
 
     /// Starts it again after [`RedisServer::kill`].
     pub fn start_again(&mut self) {
-        assert!(self.try_start(), "redis-server does not start again");
+        assert!(self.try_start(), "redis-server does not start");
     }
 
     /// SIGKILL.
@@ -81,7 +75,7 @@ impl RedisServer {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while child.try_wait().unwrap().is_none() && Instant::now() < end {
             if self.ask("PING").is_some_and(|answer| answer.starts_with("+PONG")) {
                 self.running = Some(child);

@@ -1,6 +1,7 @@
 //! Stands between a service and a server, and delays or cuts what passes.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub struct Relay {
     address: SocketAddr,
     target: Arc<Mutex<String>>,
     passing: watch::Sender<Passing>,
+    allowance: Arc<AtomicUsize>,
 }
 
 /// What becomes of what passes.
@@ -35,11 +37,19 @@ impl Relay {
         let (passing, watched) = watch::channel(Passing::After(Duration::ZERO));
         let target = Arc::new(Mutex::new(target.to_owned()));
         let leads_to = target.clone();
+        let allowance = Arc::new(AtomicUsize::new(usize::MAX));
+        let allowed = allowance.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), leads_to, watched).await });
+            runtime
+                .block_on(async { serve(TcpListener::from_std(listener).unwrap(), leads_to, watched, allowed).await });
         });
-        Self { address, target, passing }
+        Self { address, target, passing, allowance }
+    }
+
+    /// Lets about so many more bytes through to the server, and then nothing, on no connection.
+    pub fn stop_after(&self, bytes: usize) {
+        self.allowance.store(bytes, Ordering::SeqCst);
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -67,7 +77,12 @@ impl Relay {
     }
 }
 
-async fn serve(listener: TcpListener, target: Arc<Mutex<String>>, watched: watch::Receiver<Passing>) {
+async fn serve(
+    listener: TcpListener,
+    target: Arc<Mutex<String>>,
+    watched: watch::Receiver<Passing>,
+    allowance: Arc<AtomicUsize>,
+) {
     let mut relay = watched.clone();
     loop {
         let accepted = tokio::select! {
@@ -79,33 +94,37 @@ async fn serve(listener: TcpListener, target: Arc<Mutex<String>>, watched: watch
             },
         };
         let Ok((client, _)) = accepted else { continue };
-        let (watched, target) = (watched.clone(), target.lock().unwrap().clone());
+        let (watched, target, allowance) = (watched.clone(), target.lock().unwrap().clone(), allowance.clone());
         tokio::spawn(async move {
             if *watched.borrow() != Passing::Cut
                 && let Ok(server) = TcpStream::connect(&target).await
             {
                 // Small questions and answers: none waits to be sent with another.
                 if client.set_nodelay(true).and(server.set_nodelay(true)).is_ok() {
-                    join(client, server, watched).await;
+                    join(client, server, watched, &allowance).await;
                 }
             }
         });
     }
 }
 
-async fn join(client: TcpStream, server: TcpStream, mut watched: watch::Receiver<Passing>) {
+async fn join(client: TcpStream, server: TcpStream, mut watched: watch::Receiver<Passing>, allowance: &AtomicUsize) {
     let answers = watched.clone();
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
-        () = pass(from_client, to_server) => {}
+        () = pass(from_client, to_server, allowance) => {}
         () = pass_late(from_server, to_client, answers) => {}
         _ = watched.wait_for(|passing| *passing == Passing::Cut) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, allowance: &AtomicUsize) {
     let mut chunk = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
+        let less = |allowed: usize| (allowed > 0).then(|| allowed.saturating_sub(read));
+        if allowance.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
+            return std::future::pending().await;
+        }
         if to.write_all(&chunk[..read]).await.is_err() {
             return;
         }
