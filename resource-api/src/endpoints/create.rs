@@ -59,8 +59,8 @@ pub async fn post(context: &Context<'_>, body: web::Payload) -> Result<HttpRespo
     }
     // To be read again is cheaper than to be kept twice; not so for the many of a bulk.
     let source = (values.len() == 1).then_some(body);
-    let Some(attempt) = attempt else { return create(context, values, source.as_ref(), None, None).await };
-    match create(context, values, source.as_ref(), None, Some(&attempt)).await {
+    let Some(attempt) = attempt else { return create(context, values, source, None, None).await };
+    match create(context, values, source, None, Some(&attempt)).await {
         // Another server may have come first, with the same request.
         Err(refused) => match attempt.kept(context).await? {
             Some(answer) => Ok(created(context, answer)),
@@ -86,7 +86,7 @@ fn documents(value: Bson) -> Result<Vec<Bson>, PayloadError> {
 pub async fn create(
     context: &Context<'_>,
     values: Vec<Bson>,
-    source: Option<&Body>,
+    source: Option<Body>,
     id: Option<&Bson>,
     attempt: Option<&Attempt<'_>>,
 ) -> Result<HttpResponse, ApiError> {
@@ -100,6 +100,8 @@ pub async fn create(
     // Whoever loses a race for a value has another look at what there is now.
     let may_again = trusting || vacancies;
     let kept = (may_again && source.is_none()).then(|| values.clone());
+    // As large as what is made of it: it goes where it is not needed.
+    let source = source.filter(|_| may_again);
     let refused = match create_once(context, values, id, attempt, trusting).await? {
         Ok(response) => return Ok(response),
         Err(refused) => refused,
@@ -178,7 +180,12 @@ async fn answer(
     let tail = status_tail(app);
     let view = View::new(&app.domain, resource, &shape, context.path).with_tail(&tail);
     let nothing = Embedded::new();
-    let mut out = Vec::with_capacity(256 * stored.len() + 64);
+    // Whole documents are written as they grow: by doubling a large answer would be there three times.
+    let whole: usize = match app.domain.settings.bandwidth_saver {
+        true => 0,
+        false => stored.iter().map(|document| document.as_bytes().len()).sum(),
+    };
+    let mut out = Vec::with_capacity(256 * stored.len() + whole + 64);
     let single = stored.len() == 1;
     if !single {
         out.push(b'{');
