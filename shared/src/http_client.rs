@@ -8,6 +8,10 @@ use serde::Deserialize;
 
 use crate::request_id;
 
+/// How long an unused connection is kept: less than the five seconds after which our servers end theirs, so that no request meets that
+/// end on its way.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// How to reach other services.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +56,7 @@ impl HttpClient {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(limit(config.connect_timeout)?)
             .timeout(limit(config.timeout)?)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .user_agent(concat!("evergate/", env!("CARGO_PKG_VERSION")));

@@ -65,7 +65,10 @@ impl Api {
         let domain = parse(Format::Json, &domain.to_string()).unwrap();
         let listener = shared::serve::bind(&config.server).unwrap();
         let server = resource_api::start_with(config, domain, listener).await.unwrap();
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // The server ends connections that idle for five seconds.
+        let idle = std::time::Duration::from_secs(3);
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(idle);
+        let client = client.build().unwrap();
         Self { url: format!("http://{}", server.address()), auth, client, server: Some(server), folder }
     }
 
