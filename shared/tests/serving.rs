@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use reqwest::StatusCode;
 use shared::metrics::{Metrics, MetricsConfig};
 use shared::serve::{Server, ServerConfig, Service, Tls, bind, client_ip, serve};
+
+/// Requests of `/slow` that have begun.
+static SLOW_ONES: AtomicUsize = AtomicUsize::new(0);
 
 fn config(more: &str) -> ServerConfig {
     let text = format!("listen = '127.0.0.1:0'\ntls = false\n{more}");
@@ -51,6 +54,7 @@ fn start_measured(more: &str, ready: Arc<AtomicBool>, hsts: bool, metrics: &Metr
             .route(
                 "/slow",
                 web::get().to(|| async {
+                    SLOW_ONES.fetch_add(1, Ordering::SeqCst);
                     actix_rt::time::sleep(Duration::from_millis(400)).await;
                     "done"
                 }),
@@ -157,7 +161,9 @@ async fn a_stop_lets_a_running_request_finish() {
     let server = start("", ready(), false);
     let slow = url(&server, "/slow");
     let running = actix_rt::spawn(async move { reqwest::get(slow).await.unwrap().text().await.unwrap() });
-    actix_rt::time::sleep(Duration::from_millis(100)).await;
+    while SLOW_ONES.load(Ordering::SeqCst) == 0 {
+        actix_rt::time::sleep(Duration::from_millis(5)).await;
+    }
     let begun = Instant::now();
     server.stop().await;
     assert_eq!(running.await.unwrap(), "done");

@@ -10,6 +10,7 @@ use shared::expiring::{Applied, ExpiringStore, Op, Owner, SqliteExpiring};
 use shared::form::Parameters;
 use shared::session::{Forged, Saved, Sessions};
 use shared::store::Sqlite;
+use shared::store::servers::{Life, in_time};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -73,29 +74,49 @@ async fn of_two_savers_the_later_is_told_that_the_session_changed() {
 /// E-034, F-052.
 #[actix_rt::test]
 async fn a_session_ends_after_its_idle_time_and_at_its_absolute_end() {
-    let brief = sessions(Duration::from_millis(300), HOUR);
-    let (session, _) = brief.sessions.create("x".to_owned(), vec![]).await.unwrap();
-    for _ in 0..4 {
-        actix_rt::time::sleep(Duration::from_millis(120)).await;
-        assert!(brief.sessions.get(session.id()).await.unwrap().is_some(), "use renews it");
-    }
-    actix_rt::time::sleep(Duration::from_millis(400)).await;
-    assert!(brief.sessions.get(session.id()).await.unwrap().is_none());
+    in_time(Duration::from_millis(300), async |idle| {
+        let brief = sessions(idle, HOUR);
+        let mut life = Life::of(idle);
+        let (session, _) = brief.sessions.create("x".to_owned(), vec![]).await.unwrap();
+        for _ in 0..4 {
+            actix_rt::time::sleep(idle * 2 / 5).await;
+            let renewed = Life::of(idle);
+            let found = brief.sessions.get(session.id()).await.unwrap();
+            if !life.lasts() {
+                return None;
+            }
+            assert!(found.is_some(), "use renews it");
+            life = renewed;
+        }
+        life.ends(idle / 3).await;
+        assert!(brief.sessions.get(session.id()).await.unwrap().is_none());
+        Some(())
+    })
+    .await;
 
     let capped = sessions(HOUR, Duration::from_secs(1));
     let (session, _) = capped.sessions.create("x".to_owned(), vec![]).await.unwrap();
     actix_rt::time::sleep(Duration::from_millis(1_100)).await;
     assert!(capped.sessions.get(session.id()).await.unwrap().is_none());
 
-    let used = sessions(Duration::from_millis(900), Duration::from_secs(2));
-    let (session, _) = used.sessions.create("x".to_owned(), vec![]).await.unwrap();
-    let mut alive = 0;
-    for _ in 0..8 {
-        actix_rt::time::sleep(Duration::from_millis(300)).await;
-        alive += u32::from(used.sessions.get(session.id()).await.unwrap().is_some());
-    }
-    assert!((3..8).contains(&alive), "use renews it up to its absolute end: alive {alive} times");
-    assert!(used.sessions.get(session.id()).await.unwrap().is_none());
+    in_time(Duration::from_secs(2), async |absolute| {
+        let used = sessions(absolute / 2, absolute);
+        // Its age is told in whole seconds.
+        let sure = Life::of(absolute.saturating_sub(Duration::from_secs(1)));
+        let (session, _) = used.sessions.create("x".to_owned(), vec![]).await.unwrap();
+        for use_number in 1..=11 {
+            actix_rt::time::sleep(absolute / 10).await;
+            let found = used.sessions.get(session.id()).await.unwrap();
+            match use_number {
+                ..=4 if !sure.lasts() => return None,
+                ..=4 => assert!(found.is_some(), "use {use_number}"),
+                11 => assert!(found.is_none(), "use renews it up to its absolute end"),
+                _ => {}
+            }
+        }
+        Some(())
+    })
+    .await;
 }
 
 /// F-053: sessions are found again by their owner.

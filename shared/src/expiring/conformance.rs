@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::{Applied, ExpiringStore, Key, Op, Owner};
+use crate::store::servers::{Life, in_time};
 
 /// Makes a test of each case. `$empty` is an async function giving `Some((guard, store))` with an
 /// empty store, or `None` where the server to test against is missing.
@@ -55,6 +56,10 @@ fn insert(id: &str, value: &str, ttl: Duration, owners: &[&str]) -> Op {
     Op::Insert { key: Key::new("test", id), value: value.into(), ttl, owners }
 }
 
+fn delete(id: &str) -> Op {
+    Op::Delete { key: Key::new("test", id) }
+}
+
 async fn value(store: &dyn ExpiringStore, id: &str) -> Option<String> {
     let kept = store.get_many(&[Key::new("test", id)]).await.unwrap().remove(0)?;
     Some(String::from_utf8(kept.value).unwrap())
@@ -69,15 +74,27 @@ async fn wait_for_expiry() {
 }
 
 pub async fn an_entry_is_found_until_it_expires(store: &dyn ExpiringStore) {
-    done(store, vec![insert("a", "1", LONG, &[]), insert("b", "2", SHORT, &[])]).await;
-    let keys = ["b", "none", "a"].map(|id| Key::new("test", id));
-    let found = store.get_many(&keys).await.unwrap();
-    let seen: Vec<_> =
-        found.iter().map(|kept| kept.as_ref().map(|kept| (kept.value.as_slice(), kept.version))).collect();
-    assert_eq!(seen, [Some((&b"2"[..], 1)), None, Some((&b"1"[..], 1))]);
-    assert!(found[2].as_ref().unwrap().left > LONG / 2);
+    done(store, vec![insert("a", "1", LONG, &[])]).await;
+    let life = in_time(SHORT, async |length| {
+        let life = Life::of(length);
+        done(store, vec![delete("b"), insert("b", "2", length, &[])]).await;
+        let found = store.get_many(&["b", "none", "a"].map(|id| Key::new("test", id))).await.unwrap();
+        let pair = store.get_many(&["b", "a"].map(|id| Key::new("test", id))).await.unwrap();
+        if !life.lasts() {
+            return None;
+        }
+        let seen: Vec<_> =
+            found.iter().map(|kept| kept.as_ref().map(|kept| (kept.value.as_slice(), kept.version))).collect();
+        assert_eq!(seen, [Some((&b"2"[..], 1)), None, Some((&b"1"[..], 1))]);
+        assert!(found[2].as_ref().unwrap().left > LONG / 2);
+        let values: Vec<_> = pair.iter().map(|kept| kept.as_ref().map(|kept| kept.value.as_slice())).collect();
+        assert_eq!(values, [Some(&b"2"[..]), Some(&b"1"[..])]);
+        Some(life)
+    })
+    .await;
+    life.ends(SHORT).await;
     for (first, second, expected) in [
-        ("b", "a", [Some("2"), Some("1")]),
+        ("b", "a", [None, Some("1")]),
         ("none", "a", [None, Some("1")]),
         ("a", "none", [Some("1"), None]),
         ("a", "a", [Some("1"), Some("1")]),
@@ -86,15 +103,21 @@ pub async fn an_entry_is_found_until_it_expires(store: &dyn ExpiringStore) {
         let values = found.into_iter().map(|kept| kept.map(|kept| String::from_utf8(kept.value).unwrap()));
         assert_eq!(values.collect::<Vec<_>>(), expected.map(|value| value.map(str::to_owned)), "{first} {second}");
     }
-    wait_for_expiry().await;
-    assert_eq!((value(store, "a").await.as_deref(), value(store, "b").await), (Some("1"), None));
 }
 
 pub async fn a_taken_key_refuses_an_insert_and_an_expired_one_is_free_again(store: &dyn ExpiringStore) {
-    done(store, vec![insert("a", "1", SHORT, &["x"])]).await;
-    let refused = store.apply(vec![insert("a", "2", LONG, &[])]).await.unwrap();
-    assert!(matches!(refused, Applied::Refused { index: 0, found: Some(kept) } if kept.value == b"1"));
-    wait_for_expiry().await;
+    let life = in_time(SHORT, async |length| {
+        let life = Life::of(length);
+        done(store, vec![delete("a"), insert("a", "1", length, &["x"])]).await;
+        let refused = store.apply(vec![insert("a", "2", LONG, &[])]).await.unwrap();
+        if !life.lasts() {
+            return None;
+        }
+        assert!(matches!(refused, Applied::Refused { index: 0, found: Some(kept) } if kept.value == b"1"));
+        Some(life)
+    })
+    .await;
+    life.ends(SHORT).await;
     done(store, vec![insert("a", "2", LONG, &[])]).await;
     assert_eq!(value(store, "a").await.as_deref(), Some("2"));
     assert!(store.list(&Owner::new("user", "x"), None, 9).await.unwrap().is_empty(), "the old entry's owner");
@@ -126,14 +149,23 @@ pub async fn a_later_claim_sees_the_note_and_age_of_the_first(store: &dyn Expiri
 pub async fn an_update_needs_the_version_it_read_and_renews_the_life(store: &dyn ExpiringStore) {
     let update =
         |expected, value: &str, ttl| Op::Update { key: Key::new("test", "a"), expected, value: value.into(), ttl };
-    done(store, vec![insert("a", "1", SHORT, &[])]).await;
-    done(store, vec![update(1, "2", Some(LONG))]).await;
+    let life = in_time(SHORT, async |length| {
+        let life = Life::of(length);
+        done(store, vec![delete("a"), insert("a", "1", length, &[])]).await;
+        let renewed = store.apply(vec![update(1, "2", Some(LONG))]).await.unwrap();
+        if !life.lasts() {
+            return None;
+        }
+        assert_eq!(renewed, Applied::Done);
+        Some(life)
+    })
+    .await;
     let stale = store.apply(vec![update(1, "x", None)]).await.unwrap();
     assert!(matches!(stale, Applied::Refused { index: 0, found: Some(kept) } if kept.version == 2));
-    wait_for_expiry().await;
+    life.ends(SHORT).await;
     done(store, vec![update(2, "3", Some(SHORT))]).await;
-    assert_eq!(value(store, "a").await.as_deref(), Some("3"));
     wait_for_expiry().await;
+    assert_eq!(value(store, "a").await, None);
     assert_eq!(
         store.apply(vec![update(3, "4", Some(LONG))]).await.unwrap(),
         Applied::Refused { index: 0, found: None }
@@ -160,12 +192,11 @@ pub async fn exactly_one_of_fifty_parallel_updates_of_one_version_succeeds(store
 pub async fn a_refused_batch_changes_nothing(store: &dyn ExpiringStore) {
     done(store, vec![insert("kept", "1", LONG, &["x"]), insert("claimed", "1", LONG, &[])]).await;
     let claim = Op::Claim { key: Key::new("test", "claimed"), note: vec![] };
-    let delete = Op::Delete { key: Key::new("test", "kept") };
     let owned = Op::DeleteOwned { owner: Owner::new("user", "x") };
     let batch = vec![
         claim.clone(),
         insert("new", "1", LONG, &[]),
-        delete,
+        delete("kept"),
         owned,
         insert("kept2", "1", LONG, &[]),
         claim.clone(),
@@ -208,9 +239,8 @@ pub async fn of_two_batches_that_each_delete_what_the_other_requires_one_is_refu
     for round in 0..10 {
         let [one, other] = [format!("one{round}"), format!("other{round}")];
         done(store, vec![insert(&one, "1", LONG, &[]), insert(&other, "1", LONG, &[])]).await;
-        let batch = |required: &str, deleted: &str| {
-            vec![Op::Require { key: Key::new("test", required) }, Op::Delete { key: Key::new("test", deleted) }]
-        };
+        let batch =
+            |required: &str, deleted: &str| vec![Op::Require { key: Key::new("test", required) }, delete(deleted)];
         let (first, second) =
             futures_util::future::join(store.apply(batch(&one, &other)), store.apply(batch(&other, &one))).await;
         let refused = [first.unwrap(), second.unwrap()].into_iter().filter(|applied| *applied != Applied::Done).count();
@@ -319,11 +349,20 @@ pub async fn entries_are_exported_whole_and_imported_as_they_were(store: &dyn Ex
     done(store, vec![insert("a", "1", LONG, &["y", "x"]), insert("b", "2", LONG, &[]), insert("c", "3", LONG, &["y"])])
         .await;
     done(store, vec![update, claim("b", &[0, 200]), claim("c", &[])]).await;
-    done(store, vec![insert("short", "4", SHORT, &["x"])]).await;
-    let all = store.export(None, 10).await.unwrap();
-    assert!(all.is_sorted_by(|one, other| one.key < other.key) && all.len() == 4);
-    let paged = [store.export(None, 3).await.unwrap(), store.export(Some(&all[2].key), 3).await.unwrap()].concat();
-    assert_eq!(paged, all);
+    let (all, life) = in_time(SHORT, async |length| {
+        let life = Life::of(length);
+        done(store, vec![delete("short"), insert("short", "4", length, &["x"])]).await;
+        let all = store.export(None, 10).await.unwrap();
+        let first = store.export(None, 3).await.unwrap();
+        let rest = store.export(Some(&first[2].key), 3).await.unwrap();
+        if !life.lasts() {
+            return None;
+        }
+        assert!(all.is_sorted_by(|one, other| one.key < other.key) && all.len() == 4);
+        assert_eq!([first, rest].concat(), all);
+        Some((all, life))
+    })
+    .await;
     let of = |id: &str| all.iter().find(|entry| entry.key == Key::new("test", id)).unwrap();
     assert_eq!(of("a").owners, ["x", "y"].map(|id| Owner::new("user", id)));
     assert_eq!((of("a").claimed_at, of("b").version, of("b").note.as_slice()), (None, 2, &[0, 200][..]));
@@ -333,7 +372,7 @@ pub async fn entries_are_exported_whole_and_imported_as_they_were(store: &dyn Ex
     done(store, keys).await;
     // In the place of another entry, and of its owner.
     done(store, vec![insert("a", "other", LONG, &["z"])]).await;
-    wait_for_expiry().await;
+    life.ends(SHORT).await;
     store.import(Vec::new()).await.unwrap();
     store.import(all.clone()).await.unwrap();
     store.import(all.clone()).await.unwrap();

@@ -254,21 +254,23 @@ mod tests {
             redis.call(redis::cmd("PING").exec_async(&mut connection)).await
         };
         ping().await.unwrap();
-        relay.delay(Duration::from_secs(2));
+        relay.delay(Duration::from_secs(60));
         let started = Instant::now();
         let quick = std::cell::Cell::new(0);
         let calls = join_all((0..MOST_PENDING + 500).map(|_| async {
+            let asked = Instant::now();
             let refused = ping().await.is_err();
-            quick.set(quick.get() + usize::from(refused && started.elapsed() < Duration::from_millis(300)));
+            quick.set(quick.get() + usize::from(refused && asked.elapsed() < Duration::from_millis(300)));
             refused
         }));
         assert!(calls.await.into_iter().all(|refused| refused));
-        assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+        // Thousands at once take their time by themselves.
+        assert!(started.elapsed() < ALL_WITHIN + Duration::from_secs(5), "{:?}", started.elapsed());
         assert_eq!(quick.get(), 500);
         let asked = Instant::now();
         for _ in 0..1000 {
             ping().await.unwrap_err();
-            assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
+            assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
         }
         relay.restore();
         let restored = Instant::now();
