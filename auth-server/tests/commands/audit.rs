@@ -115,7 +115,7 @@ async fn the_log_is_followed() {
     let (sent, lines) = mpsc::channel();
     let output = BufReader::new(tail.stdout.take().unwrap());
     std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sent.send(line)));
-    let next = || lines.recv_timeout(Duration::from_secs(10));
+    let next = || lines.recv_timeout(Duration::from_secs(60));
     let first = next().unwrap();
     actix_rt::time::sleep(Duration::from_millis(1500)).await;
     alice.browser().sign_in(&alice).await;

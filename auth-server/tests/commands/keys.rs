@@ -11,7 +11,7 @@ use crate::{fails, json, run, succeeds};
 
 /// Until the server has as many keys.
 async fn takes_over(server: &Server, keys: usize) {
-    for _ in 0..100 {
+    for _ in 0..1200 {
         if server.app.keys.ids().len() == keys {
             return;
         }
@@ -23,7 +23,7 @@ async fn takes_over(server: &Server, keys: usize) {
 /// F-071, F-062: a new key by command signs nobody out: sessions, tokens and a refresh that is repeated in its grace go on.
 #[actix_rt::test]
 async fn a_rotation_of_the_master_key_signs_nobody_out() {
-    let server = Server::start().await;
+    let server = Server::with("lifetimes = { refresh_grace = 60 }").await;
     let config = server.config_file();
     let (alice, shop, api) = (server.user("alice").await, server.shop().await, server.api().await);
     let browser = alice.browser();

@@ -175,7 +175,7 @@ async fn an_outage_of_the_store_is_temporarily_unavailable() {
     let page: Answer = browser.get("/oauth/login").await;
     is_error_page(&page, 503);
     assert!(!page.header("retry-after").is_empty() && !page.body.contains("expiring"), "{}", page.body);
-    server.stored.restore("expiring").await;
+    server.find_store_again("expiring").await;
     let again = crate::fill_in(&browser, &login, "nobody", "wrong").await;
     assert_eq!(again.status, 401, "the login page opened before the outage still works");
 }
@@ -193,7 +193,7 @@ async fn an_outage_at_the_consent_page_is_told_to_the_client() {
         server.stored.lose("consent");
         let told = answered(&decide(&browser, &page, "allow").await);
         assert_eq!((told["error"].as_str(), told["state"].as_str()), ("temporarily_unavailable", "st"));
-        server.stored.restore("consent").await;
+        server.find_store_again("consent").await;
     }
     server.stored.damage_consent(&alice.id, &client.id).await;
     let told = answered(&decide(&browser, &page, "allow").await);

@@ -1,5 +1,9 @@
 //! Signing in: what a failure tells, and what a success changes.
 
+use std::time::Duration;
+
+use shared::store::servers::{Life, in_time};
+
 use crate::support::{Answer, Browser, PASSWORD, Server, hidden};
 use crate::{answered, asking, fill_in, follow, is_error_page, is_page, open};
 
@@ -98,16 +102,26 @@ async fn a_session_survives_a_restart() {
 /// F-052: a session ends when it was idle too long, and at its absolute end.
 #[actix_rt::test]
 async fn a_session_ends_by_itself() {
-    for settings in
-        ["lifetimes = { sso_idle = 1, sso_absolute = 3600 }", "lifetimes = { sso_idle = 1, sso_absolute = 1 }"]
-    {
-        let server = Server::with(settings).await;
-        let alice = server.user("alice").await;
-        let browser = alice.browser();
-        browser.sign_in(&alice).await;
-        assert!(browser.get("/oauth/").await.body.contains("alice"));
-        actix_rt::time::sleep(std::time::Duration::from_millis(1500)).await;
-        assert!(!browser.get("/oauth/").await.body.contains("alice"), "{settings}");
+    for absolute in [Some(3600), None] {
+        // Its age is told in whole seconds.
+        let second = Duration::from_secs(1);
+        in_time(2 * second, async |idle| {
+            let (idle_seconds, absolute) = (idle.as_secs(), absolute.unwrap_or(idle.as_secs()));
+            let settings = format!("lifetimes = {{ sso_idle = {idle_seconds}, sso_absolute = {absolute} }}");
+            let server = Server::with(&settings).await;
+            let alice = server.user("alice").await;
+            let (browser, life) = (alice.browser(), Life::of(idle - second));
+            browser.sign_in(&alice).await;
+            let page = browser.get("/oauth/").await;
+            if !life.lasts() {
+                return None;
+            }
+            assert!(page.body.contains("alice"));
+            life.ends(2 * second).await;
+            assert!(!browser.get("/oauth/").await.body.contains("alice"), "{settings}");
+            Some(())
+        })
+        .await;
     }
 }
 

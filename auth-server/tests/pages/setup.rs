@@ -1,11 +1,11 @@
 //! The first admin (H-002), and where the console is (H-015).
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use auth_server::audit::EventKind;
 use futures_util::future::join_all;
+use shared::store::servers::free_port;
 
 use crate::support::{Answer, Browser, PASSWORD, Server, hidden};
 use crate::{is_error_page, is_page};
@@ -113,7 +113,7 @@ async fn a_console_that_is_switched_off_is_not_there() {
 /// H-015: on a listener of its own the console is there alone, with the pages to sign in; nothing of it is on the other.
 #[actix_rt::test]
 async fn the_console_has_a_listener_of_its_own() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = format!("127.0.0.1:{}", free_port());
     let server = Server::with(&format!("management.listen = '{free}'")).await;
     let root = server.user_with("root", PASSWORD, &["admin"]).await;
     let console = Browser::new(&format!("http://{free}"), server.http.clone());

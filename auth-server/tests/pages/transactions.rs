@@ -1,5 +1,9 @@
 //! Requests that wait for a person: bound to a browser, several at a time, answered once.
 
+use std::time::Duration;
+
+use shared::store::servers::{Life, in_time};
+
 use crate::support::{CALLBACK, Server, hidden};
 use crate::{HOME, answered, asking, authorize_path, decide, fill_in, follow, is_error_page, open, to_consent};
 
@@ -47,13 +51,20 @@ async fn a_transaction_is_bound_to_its_browser_and_its_time() {
 /// the time of a transaction ends.
 #[actix_rt::test]
 async fn an_expired_transaction_is_a_page_with_a_way_on() {
-    let server = Server::with("lifetimes = { transaction = 1 }").await;
-    let client = asking(&server).await;
-    let alice = server.user("alice").await;
-    let browser = alice.browser();
-    let login = open(&browser, &client, &[]).await;
-    actix_rt::time::sleep(std::time::Duration::from_millis(1100)).await;
-    is_error_page(&fill_in(&browser, &login, &alice.username, &alice.password).await, 400);
+    in_time(Duration::from_secs(1), async |length| {
+        let server = Server::with(&format!("lifetimes = {{ transaction = {} }}", length.as_secs())).await;
+        let client = asking(&server).await;
+        let alice = server.user("alice").await;
+        let (browser, life) = (alice.browser(), Life::of(length));
+        let login = open(&browser, &client, &[]).await;
+        if !life.lasts() {
+            return None;
+        }
+        life.ends(Duration::from_millis(100)).await;
+        is_error_page(&fill_in(&browser, &login, &alice.username, &alice.password).await, 400);
+        Some(())
+    })
+    .await;
 }
 
 /// each tab ends at its own redirect URI with its own state.

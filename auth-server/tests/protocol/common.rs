@@ -259,7 +259,7 @@ async fn a_store_that_takes_no_writes_is_told_as_an_outage() {
         assert!(api.finds_active(&token).await);
         drop(blocker);
     } else {
-        server.stored.restore("").await;
+        server.find_store_again("").await;
     }
     robot.token(&form).await.tokens();
     assert_eq!(robot.revoke(&token).await.status, 200);

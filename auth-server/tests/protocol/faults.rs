@@ -154,7 +154,8 @@ async fn a_redis_that_forgets_costs_a_refresh_and_opens_nothing() {
     assert_eq!(mallory.browser().sign_in(&mallory).await.status, 429);
     redis.forget_everything();
     let closed = mallory.browser().sign_in(&mallory).await;
-    assert_eq!((closed.status, closed.header("retry-after")), (429, "900"));
+    let left: u64 = closed.header("retry-after").parse().unwrap();
+    assert!(closed.status == 429 && (841..=900).contains(&left), "{} {left}", closed.status);
     assert!(!api.finds_active(&tokens.access).await);
     for _ in 0..2 {
         assert!(!api.finds_active(&revoked.access).await);

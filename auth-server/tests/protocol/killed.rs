@@ -1,6 +1,8 @@
 //! Killed twenty times in the midst of everything: what was answered holds (X-025).
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 
@@ -37,6 +39,8 @@ struct Round<'a> {
     account: (Browser, String),
     codes: Vec<Code>,
     families: Vec<Tokens>,
+    /// What is not answered yet of what is to be answered once in this round.
+    awaited: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Round<'a> {
@@ -53,7 +57,9 @@ impl<'a> Round<'a> {
             codes.push(person.authorize_in(&browser, shop, &[]).await);
             families.push(shop.redeem(&person.authorize_in(&browser, shop, &[]).await).await.tokens());
         }
-        Self { server, shop, api, person, changing, browser, account: (account, csrf), codes, families }
+        let awaited =
+            RefCell::new(BTreeSet::from(["codes", "revocations", "password grant", "sign-in", "new password"]));
+        Self { server, shop, api, person, changing, browser, account: (account, csrf), codes, families, awaited }
     }
 
     /// Posts until the server is gone; `None`: no answer came, so nothing is promised.
@@ -75,6 +81,7 @@ impl<'a> Round<'a> {
             let Some(answer) = self.post("/token", &form).await else { break };
             redeemed.push((code.clone(), answer.tokens()));
         }
+        self.is_answered("codes");
         redeemed
     }
 
@@ -85,6 +92,7 @@ impl<'a> Round<'a> {
             assert_eq!(answer.status, 200, "{}", answer.body);
             revoked.push(tokens.clone());
         }
+        self.is_answered("revocations");
         revoked
     }
 
@@ -102,6 +110,7 @@ impl<'a> Round<'a> {
         let form = [("grant_type", "password"), ("username", &self.person.username), ("password", PASSWORD)];
         while let Some(answer) = self.post("/token", &form).await {
             granted.push(answer.tokens());
+            self.is_answered("password grant");
         }
         granted
     }
@@ -120,6 +129,7 @@ impl<'a> Round<'a> {
             let cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
             let session = cookies.filter_map(|cookie| cookie.split(';').next()?.strip_prefix("as=")).next();
             sessions.push(session.unwrap().to_owned());
+            self.is_answered("sign-in");
         }
         sessions
     }
@@ -132,7 +142,12 @@ impl<'a> Round<'a> {
         let request = self.server.http.post(self.server.endpoint("/account/password")).header("cookie", cookie);
         let answer = Answer::of_any(request.form(&form)).await?;
         assert_eq!(answer.status, 303, "{}", answer.body);
+        self.is_answered("new password");
         Some(new)
+    }
+
+    fn is_answered(&self, what: &'static str) {
+        self.awaited.borrow_mut().remove(what);
     }
 
     /// Everything at the same time, until the server is killed.
@@ -191,7 +206,8 @@ impl<'a> Round<'a> {
 /// was answered: tokens, sessions, a new password.
 #[actix_rt::test]
 async fn what_was_answered_outlives_twenty_kills_under_load() {
-    let settings = "password_grant = true\npasswords = { failure_floor = 0 }\nthrottle = { openings = 0 }";
+    let settings = "password_grant = true\npasswords = { failure_floor = 0 }\nthrottle = { openings = 0 }\n\
+                    lifetimes = { code = 600, refresh_grace = 60 }";
     let server = Server::unserved(settings).await;
     let grants = serde_json::json!({"grant_types": ["authorization_code", "refresh_token", "password"]});
     let (shop, api) = (server.client(grants).await, server.api().await);
@@ -200,11 +216,14 @@ async fn what_was_answered_outlives_twenty_kills_under_load() {
     for number in 0..KILLS {
         let round = Round::prepare(&server, &shop, &api, number).await;
         let kill = async {
-            // Early, late, and in between; on a slow machine later, until every kind of answer came.
+            // Early, late, and in between; now and then when every kind of answer came, be the machine slow.
             let random = u64::from(shared::random::random_bytes::<1>()[0]);
-            let slow = number > KILLS / 2 && (seen.password.is_none() || seen.sessions.is_empty());
-            let more = if slow { 3000 } else { 0 };
-            actix_rt::time::sleep(Duration::from_millis(20 + random + more)).await;
+            actix_rt::time::sleep(Duration::from_millis(20 + random)).await;
+            let end = Instant::now() + Duration::from_secs(60);
+            while number % 3 == 2 && !round.awaited.borrow().is_empty() {
+                assert!(Instant::now() < end, "no answer to {:?}", round.awaited.borrow());
+                actix_rt::time::sleep(Duration::from_millis(5)).await;
+            }
             program.kill();
         };
         let (answered, ()) = join(round.load(), kill).await;

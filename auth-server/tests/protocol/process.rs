@@ -1,13 +1,15 @@
 //! The program itself, killed and stopped: X-025, X-038.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{PASSWORD, Program, Server};
+use crate::support::{PASSWORD, Program, Server, basic, encode};
 
 /// X-025, B-045, C-027: killed right after the answer, a code is used, a token rotated or revoked all the same.
 #[actix_rt::test]
 async fn what_was_answered_outlives_a_kill() {
-    let server = Server::unserved("").await;
+    let server = Server::unserved("lifetimes = { refresh_grace = 60 }").await;
     let (shop, api, alice) = (server.shop().await, server.api().await, server.user("alice").await);
     let mut program = Program::serve(&server.place()).await;
     for _ in 0..3 {
@@ -50,13 +52,24 @@ async fn a_stop_lets_running_requests_finish() {
     let script = server.client(metadata).await;
     server.user("alice").await;
     let mut program = Program::serve(&server.place()).await;
-    let request = script.password("alice", PASSWORD);
-    let stop = async {
-        actix_rt::time::sleep(Duration::from_millis(10)).await;
-        program.terminate();
-    };
-    let (answer, ()) = futures_util::future::join(request, stop).await;
-    answer.tokens();
+    let form = format!("grant_type=password&username=alice&password={}", encode(PASSWORD));
+    let head = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        basic(&script.id, script.secret.as_deref().unwrap()),
+        form.len()
+    );
+    let mut connection = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    connection.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut go_on).unwrap();
+    // It has begun, and waits for the form.
+    program.terminate();
+    actix_rt::time::sleep(Duration::from_millis(100)).await;
+    connection.write_all(form.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("access_token"), "{answer}");
     let end = Instant::now() + Duration::from_secs(30);
     let status = loop {
         if let Some(status) = program.ended() {

@@ -7,8 +7,12 @@ use auth_server::audit::EventKind;
 use auth_server::directory::Deleted;
 use futures_util::future::join_all;
 use serde_json::json;
+use shared::store::servers::{Life, in_time};
 
 use crate::support::{API, Server, Tokens, by};
+
+/// For a test that must not come to its end.
+const LONG_GRACE: &str = "lifetimes = { refresh_grace = 60 }";
 
 async fn pause(milliseconds: u64) {
     actix_rt::time::sleep(Duration::from_millis(milliseconds)).await;
@@ -33,7 +37,7 @@ async fn every_use_rotates_and_leaves_earlier_access_tokens_alive() {
 /// grace is over, the family dies.
 #[actix_rt::test]
 async fn a_repeated_refresh_gives_the_same_pair_until_its_successor_is_used() {
-    let server = Server::start().await;
+    let server = Server::with(LONG_GRACE).await;
     let (shop, api, alice) = (server.shop().await, server.api().await, server.user("alice").await);
     let first = alice.tokens(&shop).await;
     let second = shop.refresh(&first.refresh).await.tokens();
@@ -90,7 +94,7 @@ async fn a_repeat_that_asks_for_something_else_is_refused_without_harm() {
 /// B-081, X-024: parallel refreshes with one token all get the same pair.
 #[actix_rt::test]
 async fn fifty_refreshes_with_one_token_get_the_same_pair() {
-    let server = Server::start().await;
+    let server = Server::with(LONG_GRACE).await;
     let (shop, api, alice) = (server.shop().await, server.api().await, server.user("alice").await);
     let first = alice.tokens(&shop).await;
     let answers = join_all((0..50).map(|_| shop.refresh(&first.refresh))).await;
@@ -119,7 +123,7 @@ async fn fifty_reuses_at_once_end_the_family() {
 /// B-082: a lost answer is asked for again after a restart of the server.
 #[actix_rt::test]
 async fn a_lost_answer_is_given_again_after_a_restart() {
-    let server = Server::start().await;
+    let server = Server::with(LONG_GRACE).await;
     let (shop, alice) = (server.shop().await, server.user("alice").await);
     let first = alice.tokens(&shop).await;
     let second = shop.refresh(&first.refresh).await.tokens();
@@ -201,18 +205,35 @@ async fn a_withdrawn_scope_is_gone_at_the_next_refresh() {
 /// B-077: idle time is renewed by each use, but never past the absolute end.
 #[actix_rt::test]
 async fn a_refresh_token_ends_by_idleness_or_age() {
-    // Lives are counted in whole seconds, so each is up to a second shorter than it says.
-    let server = Server::with("[lifetimes]\nrefresh_idle = 4\nrefresh_absolute = 8\nrefresh_grace = 0").await;
-    let (shop, alice) = (server.shop().await, server.user("alice").await);
-    let idle = alice.tokens(&shop).await.refresh;
-    let Tokens { mut refresh, .. } = alice.tokens(&shop).await;
-    for _ in 0..3 {
-        pause(2100).await;
-        refresh = shop.refresh(&refresh).await.tokens().refresh;
-    }
-    shop.refresh(&idle).await.refused("invalid_grant");
-    pause(2000).await;
-    shop.refresh(&refresh).await.refused("invalid_grant");
+    let (moment, second) = (Duration::from_millis(100), Duration::from_secs(1));
+    in_time(2 * second, async |pause| {
+        let (idle, absolute) = (2 * pause, 4 * pause);
+        let settings = format!(
+            "[lifetimes]\nrefresh_idle = {}\nrefresh_absolute = {}\nrefresh_grace = 0",
+            idle.as_secs(),
+            absolute.as_secs()
+        );
+        let server = Server::with(&settings).await;
+        let (shop, alice) = (server.shop().await, server.user("alice").await);
+        let idling = alice.tokens(&shop).await.refresh;
+        // Lives are counted in whole seconds, so each is up to a second shorter than it says.
+        let (mut life, whole) = (Life::of(idle - second), Life::of(absolute - second));
+        let Tokens { mut refresh, .. } = alice.tokens(&shop).await;
+        for _ in 0..3 {
+            actix_rt::time::sleep(pause + moment).await;
+            let renewed = Life::of(idle - second);
+            let answer = shop.refresh(&refresh).await;
+            if !life.lasts() || !whole.lasts() {
+                return None;
+            }
+            (life, refresh) = (renewed, answer.tokens().refresh);
+        }
+        shop.refresh(&idling).await.refused("invalid_grant");
+        actix_rt::time::sleep(pause).await;
+        shop.refresh(&refresh).await.refused("invalid_grant");
+        Some(())
+    })
+    .await;
 }
 
 /// B-072: a confidential client may be set to keep its refresh token.

@@ -43,7 +43,7 @@ impl Following {
         let names: [Handle; 3] =
             [text("family").parse().unwrap(), Handle::of_user(&text("sub")), Handle::of_client(&text("client_id"))];
         async move {
-            let end = Instant::now() + Duration::from_secs(5);
+            let end = Instant::now() + Duration::from_secs(30);
             loop {
                 let look = tokio::time::timeout_at(end.into(), self.look()).await;
                 let look = look.unwrap_or_else(|_| panic!("{place}: the end is not told")).unwrap();

@@ -10,7 +10,7 @@ mod program;
 mod store;
 mod stored;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use actix_web::web::Data;
@@ -27,6 +27,7 @@ use shared::Secret;
 use shared::clock;
 pub use shared::form::encode;
 use shared::http_client::{HttpClient, HttpClientConfig};
+use shared::store::servers::free_port;
 
 pub use answer::{Answer, Tokens};
 pub use browser::{Browser, hidden};
@@ -115,8 +116,7 @@ impl Server {
 
     async fn of(issuer: Option<&str>, settings: &str, listening: &str, served: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let url = format!("http://{address}");
         let issuer = issuer.unwrap_or(&url);
         let stored = Stored::fresh(folder.path());
@@ -131,17 +131,11 @@ impl Server {
         std::fs::write(&file, &config).unwrap();
         let config: Config = shared::config::parse(&config).unwrap();
         let app = Data::new(App::open(config).await.unwrap());
-        let running = served.then(|| auth_server::serve(app.clone(), listener.try_clone().unwrap()).unwrap());
+        let listener = served.then(|| TcpListener::bind(address).unwrap());
+        let running =
+            listener.as_ref().map(|listener| auth_server::serve(app.clone(), listener.try_clone().unwrap()).unwrap());
         let limits = HttpClientConfig { timeout: 60.0, ..HttpClientConfig::default() };
-        let server = Self {
-            app,
-            url,
-            http: HttpClient::new(&limits).unwrap(),
-            stored,
-            folder,
-            running,
-            listener: served.then_some(listener),
-        };
+        let server = Self { app, url, http: HttpClient::new(&limits).unwrap(), stored, folder, running, listener };
         for (name, role) in [("read", None), ("write", None), ("manage", Some("admin"))] {
             let text = format!("Text of {name}.");
             server

@@ -1,6 +1,7 @@
 //! The store behind a test server, and programs that share it.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use auth_server::App;
@@ -32,6 +33,20 @@ impl Server {
             self.http.get(format!("{}/healthz", self.url)).send().await.ok();
         }
         self
+    }
+
+    /// Ends what [`super::Stored::lose`] began, and waits until the server has noticed.
+    pub async fn find_store_again(&self, table: &str) {
+        self.stored.restore(table);
+        let end = Instant::now() + Duration::from_secs(60);
+        let state = &self.app.state;
+        while self.get("/readyz").await.status != 200
+            || state.durable().ping().await.is_err()
+            || state.ephemeral().ping().await.is_err()
+        {
+            assert!(Instant::now() < end, "the store is not found again");
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Changes a stored user.

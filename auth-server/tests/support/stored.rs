@@ -61,15 +61,13 @@ impl Stored {
         }
     }
 
-    /// Ends what [`Stored::lose`] began.
-    pub async fn restore(&self, table: &str) {
+    /// Ends what [`Stored::lose`] began; see [`super::Server::find_store_again`].
+    pub fn restore(&self, table: &str) {
         match self {
             Stored::File(path) => run(path, &format!("ALTER TABLE lost RENAME TO {table}")),
             Stored::Cluster { relayed, .. } => {
                 relayed.mongodb.restore();
                 relayed.redis.restore();
-                // Both are looked for at least twice a second.
-                actix_rt::time::sleep(Duration::from_millis(1500)).await;
             }
         }
     }
@@ -106,9 +104,13 @@ impl Stored {
     /// Waits until what a killed server was writing can be written again: MongoDB gives its transactions up after a while.
     pub async fn give_up_transactions(&self) {
         if let Stored::Cluster { direct, .. } = self {
-            let limit = doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": 1 };
-            database(direct).await.client().database("admin").run_command(limit).await.unwrap();
-            actix_rt::time::sleep(Duration::from_millis(1500)).await;
+            let admin = database(direct).await.client().database("admin");
+            for (seconds, pause) in [(1, 1500), (60, 0)] {
+                // Of all the server's transactions, also of other tests': for as short a while as can be.
+                let limit = doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": seconds };
+                admin.run_command(limit).await.unwrap();
+                actix_rt::time::sleep(Duration::from_millis(pause)).await;
+            }
         }
     }
 
@@ -151,7 +153,8 @@ impl Stored {
         match self {
             Stored::File(path) => {
                 for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
-                    contents.extend(std::fs::read(entry.unwrap().path()).unwrap());
+                    // One that a process has just removed holds nothing.
+                    contents.extend(std::fs::read(entry.unwrap().path()).unwrap_or_default());
                 }
             }
             Stored::Cluster { direct, .. } => {
