@@ -39,9 +39,7 @@ struct Running {
 
 /// Runs `serve` with the most talkative log and waits until it listens.
 fn serve(auth: &AuthServer, api: &str, folder: &std::path::Path) -> Running {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = format!("127.0.0.1:{}", shared::store::servers::free_port());
     let file = folder.join("client.toml");
     let data = folder.display();
     let text = format!(

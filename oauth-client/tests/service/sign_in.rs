@@ -73,9 +73,7 @@ async fn ten_tabs_sign_in_each_to_its_own_target() {
 /// E-005: the app starts without its authorization server, says so, and heals by itself.
 #[actix_rt::test]
 async fn sign_in_heals_when_the_authorization_server_comes_up() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = format!("127.0.0.1:{}", shared::store::servers::free_port());
     let world = World::with(|config| config.issuer = format!("http://{address}")).await;
     let mut browser = world.browser();
     let page = browser.get("/login?target=/data/people").await;
@@ -85,10 +83,10 @@ async fn sign_in_heals_when_the_authorization_server_comes_up() {
     browser.get("/").await.shows(200, "Sign in");
     assert_eq!(browser.get("/healthz").await.status, 200);
     assert_eq!(browser.get("/readyz").await.status, 200);
-    let _auth = AuthServer::on(std::net::TcpListener::bind(address).unwrap());
+    let _auth = AuthServer::on(std::net::TcpListener::bind(&address).unwrap());
     let start = std::time::Instant::now();
     while browser.get("/login").await.status != 303 {
-        assert!(start.elapsed().as_secs() < 10, "it did not heal");
+        assert!(start.elapsed().as_secs() < 60, "it did not heal");
         actix_rt::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }

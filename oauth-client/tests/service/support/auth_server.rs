@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Data, Form, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
@@ -31,6 +31,8 @@ pub struct State {
     /// Who signs in, where it tells.
     pub person: Option<&'static str>,
     pub token_delay: Duration,
+    /// Token requests are counted, and then wait until this is false again.
+    pub holds_tokens: bool,
     /// Status and body instead of a token answer.
     pub token_answer: Option<(u16, Value)>,
     pub refresh_answer: Option<(u16, Value)>,
@@ -85,6 +87,15 @@ impl AuthServer {
 
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Waits until the condition holds.
+    pub async fn until(&self, holds: impl Fn(&State) -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds(&self.state()) {
+            assert!(Instant::now() < end, "it never comes to that");
+            actix_rt::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Makes every access token that is out there invalid.
@@ -180,6 +191,9 @@ async fn token(server: Data<AuthServer>, request: HttpRequest, form: Form<HashMa
         }
     };
     actix_rt::time::sleep(delay).await;
+    while server.state().holds_tokens {
+        actix_rt::time::sleep(Duration::from_millis(5)).await;
+    }
     if let Some((status, body)) = dialled {
         return HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).json(body);
     }
