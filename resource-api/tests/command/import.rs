@@ -251,11 +251,12 @@ async fn a_service_goes_on_writing_while_an_import_runs() {
 #[actix_rt::test]
 async fn a_file_that_changed_under_its_import_is_noticed() {
     let place = Place::new(people());
-    let lines: String = (0..30_000).map(|number| format!("{{\"name\": \"n\", \"number\": {number}}}\n")).collect();
+    // So many that it is not done before it is killed.
+    let lines: String = (0..300_000).map(|number| format!("{{\"name\": \"n\", \"number\": {number}}}\n")).collect();
     let file = place.write("many.ndjson", &lines);
     let mut child = place.start(&["import", "people", &file]);
     while place.stored("people").await.is_empty() {
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
     child.wait().unwrap();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ pub enum Mood {
     Fine,
     /// Accepts, waits, then answers.
     Slow(Duration),
-    /// Accepts, makes up its mind, waits, then answers.
-    Late(Duration),
+    /// Accepts one, makes up its mind, and answers when it is let go; all others are answered at once.
+    HoldOne,
     Status(u16),
     Garbage,
     /// Accepts and hangs up.
@@ -37,6 +37,7 @@ struct Inner {
     tokens: Mutex<HashMap<String, Value>>,
     mood: Mutex<Mood>,
     asked: AtomicUsize,
+    holds: AtomicBool,
     discovered: AtomicUsize,
     credentials: Mutex<Vec<String>>,
     bodies: Mutex<Vec<String>>,
@@ -66,6 +67,7 @@ impl AuthServer {
             tokens: Mutex::default(),
             mood: Mutex::new(Mood::Fine),
             asked: AtomicUsize::new(0),
+            holds: AtomicBool::new(false),
             discovered: AtomicUsize::new(0),
             credentials: Mutex::default(),
             bodies: Mutex::default(),
@@ -105,7 +107,12 @@ impl AuthServer {
 
     /// Tells of an ending from now on.
     pub fn ends(&self, handle: Handle) {
-        self.inner.ended.lock().unwrap().push(handle);
+        self.end_together([handle]);
+    }
+
+    /// Tells of several in one look.
+    pub fn end_together<const N: usize>(&self, handles: [Handle; N]) {
+        self.inner.ended.lock().unwrap().extend(handles);
     }
 
     pub fn tell(&self, telling: Telling) {
@@ -148,6 +155,15 @@ impl AuthServer {
     /// How often introspection was asked.
     pub fn asked(&self) -> usize {
         self.inner.asked.load(Ordering::SeqCst)
+    }
+
+    /// Whether an answer is ready and held back.
+    pub fn holds(&self) -> bool {
+        self.inner.holds.load(Ordering::SeqCst)
+    }
+
+    pub fn let_go(&self) {
+        self.inner.holds.store(false, Ordering::SeqCst);
     }
 
     pub fn discovered(&self) -> usize {
@@ -212,9 +228,13 @@ impl AuthServer {
                         std::thread::sleep(time);
                         fine()
                     }
-                    Mood::Late(time) => {
+                    Mood::HoldOne => {
                         let answer = fine();
-                        std::thread::sleep(time);
+                        self.mood(Mood::Fine);
+                        self.inner.holds.store(true, Ordering::SeqCst);
+                        while self.holds() {
+                            std::thread::sleep(Duration::from_millis(5));
+                        }
                         answer
                     }
                     Mood::Status(status) => (status, "{}".to_owned()),

@@ -1,5 +1,7 @@
 //! Eve's error bodies, status by status, and the order in which refusals come (sections 20 and 23).
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use shared::store::StoreUrl;
 
@@ -256,9 +258,10 @@ async fn a_query_over_its_time_is_unavailable() {
     let slow = api.get(&format!("/people?where={}&sort=name", encoded(&json!({ "name": { "$ne": "x" } })))).await;
     assert_eq!(slow.header("retry-after"), "1");
     assert!(slow.refused(503).starts_with("The query took too long or too much memory."));
-    // In a millisecond nothing comes over a network.
-    if shared::store::servers::chosen().is_none() {
-        api.get("/people?max_results=1").await.is(200);
+    // In a millisecond nothing comes over a network; and a busy machine may do something else for so long.
+    let end = Instant::now() + Duration::from_secs(60);
+    while shared::store::servers::chosen().is_none() && api.get("/people?max_results=1").await.status != 200 {
+        assert!(Instant::now() < end, "nothing is answered any more");
     }
 }
 

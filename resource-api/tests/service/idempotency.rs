@@ -1,6 +1,9 @@
 //! A POST that is sent again is done once (draft-ietf-httpapi-idempotency-key-header).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use shared::store::{StoreUrl, servers};
 
 use crate::support::{Answer, Api, Ask};
 use crate::tokens::people;
@@ -139,17 +142,29 @@ async fn a_header_that_is_no_key_is_refused() {
 /// While a request is on its way, the same one is told so instead of being done beside it.
 #[actix_rt::test]
 async fn while_the_first_is_on_its_way_the_second_is_told_to_wait() {
-    let open = |config: &mut resource_api::Config| config.auth.mode = resource_api::config::AuthMode::None;
     let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let api = Api::start_in(folder.clone(), people(), open).await;
+    let relayed = servers::chosen().map(|cluster| servers::Relayed::before(&cluster));
+    let api = Api::start_in(folder.clone(), people(), |config| {
+        config.auth.mode = resource_api::config::AuthMode::None;
+        if let Some(relayed) = &relayed {
+            config.store = StoreUrl::Mongo(relayed.cluster.store.clone());
+        }
+    })
+    .await;
     let body = json!({ "name": "slow" });
-    // Nothing can be stored for a while.
+    // Nothing is stored for a while.
     let lock = rusqlite::Connection::open(folder.path().join("api.db")).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    if let Some(relayed) = &relayed {
+        relayed.mongodb.delay(Duration::from_secs(3));
+    }
     let two = [post(&api, "/people", "k", &body), post(&api, "/people", "k", &body)].map(Box::pin);
     let (early, _, rest) = futures_util::future::select_all(two).await;
     assert_eq!(early.refused(409), "a request with this Idempotency-Key is being processed");
     lock.execute_batch("COMMIT").unwrap();
+    if let Some(relayed) = &relayed {
+        relayed.mongodb.restore();
+    }
     let [first] = <[_; 1]>::try_from(rest).ok().unwrap();
     let first = first.await.is(201);
     assert_eq!(post(&api, "/people", "k", &body).await.is(201).text, first.text);

@@ -80,24 +80,22 @@ async fn every_caller_has_a_count_of_his_own() {
 #[actix_rt::test]
 async fn a_count_starts_anew_when_its_time_is_up() {
     let api = Api::open(limited(json!({ "RATE_LIMIT_GET": [1, 1] }))).await;
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     api.get("/people").await.is(200);
-    let mut refused = 0;
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         match api.get("/people").await.status {
-            429 => refused += 1,
+            429 => assert!(begun.elapsed() < Duration::from_secs(20), "refused calls must not prolong it"),
             status => break assert_eq!(status, 200),
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "refused calls must not prolong it");
     }
-    assert!(refused > 0);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 /// RATE-01 to RATE-03 over instances: one count for all of them, in Redis as in MongoDB.
 #[actix_rt::test]
 async fn instances_count_together() {
-    for url in [servers::redis().map(StoreUrl::Redis), servers::mongodb().map(StoreUrl::Mongo)].into_iter().flatten() {
+    async fn together(url: StoreUrl) -> Option<()> {
         let start = async || {
             Api::start(limited(json!({ "RATE_LIMIT_GET": [5, 60] })), |config| {
                 config.auth.mode = AuthMode::None;
@@ -107,25 +105,53 @@ async fn instances_count_together() {
         };
         let apis = [start().await, start().await];
         for call in 0..5_usize {
-            let answer = apis[call % 2].get("/people").await.is(200);
+            let answer = in_patience(&apis[call % 2]).await?.is(200);
             assert_eq!(left(&answer).0, (4 - call).to_string());
             let reset: i64 = answer.header("x-ratelimit-reset").parse().unwrap();
             let now = shared::clock::now();
             assert!((now + 50..=now + 60).contains(&reset), "{reset} {now}");
         }
         for api in &apis {
-            let refused = api.get("/people").await;
+            let refused = in_patience(api).await?;
             assert!((1..=60).contains(&refused.header("retry-after").parse::<i64>().unwrap()));
             refused.refused(429);
         }
+        Some(())
     }
+    let stores = [|| servers::redis().map(StoreUrl::Redis), || servers::mongodb().map(StoreUrl::Mongo)];
+    for store in stores {
+        let Some(mut url) = store() else { continue };
+        for left in (0..10).rev() {
+            if together(url).await.is_some() {
+                break;
+            }
+            assert!(left > 0, "the store never answers in time on this machine");
+            url = store().unwrap();
+        }
+    }
+}
+
+/// `None`: it took so long that the store may not have answered in time, and then an instance counts alone (decisions 19).
+async fn in_patience(api: &Api) -> Option<Answer> {
+    let asked = Instant::now();
+    let answer = api.get("/people").await;
+    (asked.elapsed() < Duration::from_millis(300)).then_some(answer)
 }
 
 /// Decisions 19: while Redis is gone or slow each instance counts alone, and together again when it is back.
 #[actix_rt::test]
 async fn an_instance_counts_alone_while_redis_is_gone() {
-    let (Some(store), Some(ephemeral)) = (servers::mongodb(), servers::redis()) else { return };
-    let relayed = servers::Relayed::before(&servers::Cluster { store, ephemeral });
+    for left in (0..10).rev() {
+        let (Some(store), Some(ephemeral)) = (servers::mongodb(), servers::redis()) else { return };
+        let relayed = servers::Relayed::before(&servers::Cluster { store, ephemeral });
+        if counted_alone_for_a_while(&relayed).await.is_some() {
+            return;
+        }
+        assert!(left > 0, "Redis never answers in time on this machine");
+    }
+}
+
+async fn counted_alone_for_a_while(relayed: &servers::Relayed) -> Option<()> {
     let start = async || {
         Api::start(limited(json!({ "RATE_LIMIT_GET": [50, 600] })), |config| {
             config.auth.mode = AuthMode::None;
@@ -135,17 +161,18 @@ async fn an_instance_counts_alone_while_redis_is_gone() {
     };
     let apis = [start().await, start().await];
     let remaining = async |api: &Api| left(&api.get("/people").await.is(200)).0;
-    assert_eq!(remaining(&apis[0]).await, "49");
-    assert_eq!(remaining(&apis[1]).await, "48");
+    for (api, expected) in apis.iter().zip(["49", "48"]) {
+        assert_eq!(left(&in_patience(api).await?.is(200)).0, expected);
+    }
     relayed.redis.cut();
     for expected in ["49", "48", "47"] {
         let start = Instant::now();
         assert_eq!(remaining(&apis[0]).await, expected);
-        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_millis(1800), "{:?}", start.elapsed());
     }
     assert_eq!(remaining(&apis[1]).await, "49");
     relayed.redis.restore();
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(14);
     while remaining(&apis[0]).await != "47" {
         assert!(Instant::now() < end, "the shared count is not used again");
         actix_rt::time::sleep(Duration::from_millis(300)).await;
@@ -154,6 +181,7 @@ async fn an_instance_counts_alone_while_redis_is_gone() {
     for _ in 0..3 {
         let start = Instant::now();
         apis[1].get("/people").await.is(200);
-        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_millis(1800), "{:?}", start.elapsed());
     }
+    Some(())
 }

@@ -84,10 +84,10 @@ async fn a_standalone_server_takes_a_late_batch_back() {
     let (url, relay) = servers::relayed(&url);
     let mongo = Mongo::connect(&url, "unused").await.unwrap().without_transactions();
     let collection = mongo.collection::<Document>("things");
-    let store = MongoDocuments::new(mongo.within(Duration::from_millis(500)), LIMIT);
+    let store = MongoDocuments::new(mongo.within(Duration::from_secs(2)), LIMIT);
     store.prepare(&domain("things", vec![])).await.unwrap();
     let batch: Vec<Write> = (0..20).map(|id| Write::insert("things", &doc! { "_id": id }).unwrap()).collect();
-    relay.delay(Duration::from_millis(100));
+    relay.delay(Duration::from_millis(400));
     let late = store.commit(batch).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     relay.restore();
@@ -243,21 +243,21 @@ async fn a_broken_connection_is_not_seen() {
 async fn time_outs_are_options_of_the_url() {
     let Some((url, relay)) = servers::mongodb_relayed() else { return };
     let with = |option: &str| Secret::new(format!("{}&{option}", url.expose()));
-    let mongo = Mongo::connect(&with("timeoutMS=400"), "unused").await.unwrap();
+    let mongo = Mongo::connect(&with("timeoutMS=1500"), "unused").await.unwrap();
     let (patient, hasty) = (MongoDocuments::new(mongo.clone(), LIMIT), MongoDocuments::new(mongo, Duration::ZERO));
     let write = || vec![Write::insert("things", &doc! { "_id": 1 }).unwrap()];
     assert_eq!(patient.commit(write()).await.unwrap(), Outcome::Done(vec![1]));
-    relay.delay(Duration::from_millis(900));
+    relay.delay(Duration::from_secs(4));
     let started = Instant::now();
     let late = patient.commit(write()).await.unwrap_err();
-    assert!(matches!(&late, StoreError::Unavailable(told) if told.contains("0.4 s")), "{late}");
-    assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    assert!(matches!(&late, StoreError::Unavailable(told) if told.contains("1.5 s")), "{late}");
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert!(patient.find("things", &Find::default()).await.is_ok());
     assert!(hasty.ping().await.is_err());
     relay.cut();
     let started = Instant::now();
     assert!(Mongo::connect(&with("serverSelectionTimeoutMS=200"), "unused").await.is_err());
-    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1900), "{:?}", started.elapsed());
     for bad in ["timeoutMS=", "timeoutMS=x", "timeoutms=0", "maxPoolSize=x", "noSuchOption=1"] {
         let told = Mongo::connect(&with(bad), "unused").await.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(told.contains("the mongodb URL can't be read"), "{bad}: {told}");

@@ -1,12 +1,13 @@
 //! The receiver of docs/resource-api.md does what the text says.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use resource_api::config::AuthMode;
 use serde_json::json;
 use shared::Secret;
+use shared::store::servers::free_port;
 
 use crate::support::Api;
 
@@ -27,11 +28,11 @@ async fn the_receiver_of_the_guide_verifies_refuses_and_changes() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "a secret of both\n").unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let program = GUIDE.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
     let program = program.replace("/run/secrets/hooks", secret.to_str().unwrap()).replace("8000", &port.to_string());
     let _python = Running(Command::new("python3").args(["-c", &program]).stderr(Stdio::null()).spawn().unwrap());
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < end, "it does not listen");
         actix_rt::time::sleep(Duration::from_millis(20)).await;

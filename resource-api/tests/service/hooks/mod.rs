@@ -7,6 +7,7 @@ mod reads;
 mod receiver;
 mod writes;
 
+use resource_api::config::AuthMode;
 use serde_json::{Map, Value, json};
 
 use crate::support::{Api, with};
@@ -35,7 +36,12 @@ fn domain(more: Value) -> Value {
 async fn hooked(receiver: &Receiver, events: &[&str]) -> Api {
     let hooks: Map<String, Value> =
         events.iter().map(|event| (format!("{event}_people"), json!(receiver.at(&format!("/{event}"))))).collect();
-    Api::open(domain(json!({ "HOOKS": hooks }))).await
+    Api::start(domain(json!({ "HOOKS": hooks })), |config| {
+        config.auth.mode = AuthMode::None;
+        // Calls that a test holds are not given up.
+        config.hooks.timeout = 60.0;
+    })
+    .await
 }
 
 /// A person, as its answer shows it.

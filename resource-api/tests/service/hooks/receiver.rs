@@ -118,7 +118,7 @@ impl Receiver {
 
     /// Returns when so much has come since the last time.
     pub async fn has(&self, count: usize) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while self.calls.lock().unwrap().len() < count {
             assert!(Instant::now() < end, "{count} calls are missing: {:#?}", self.paths());
             actix_rt::time::sleep(Duration::from_millis(5)).await;

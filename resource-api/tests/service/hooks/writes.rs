@@ -214,12 +214,12 @@ async fn a_hook_that_is_too_slow_is_503_and_nothing_is_written() {
     let folder = without.stop().await;
     let api = Api::start_in(folder, domain(json!({ "HOOKS": hooks(&receiver) })), |config| {
         config.auth.mode = AuthMode::None;
-        config.hooks.timeout = 0.2;
+        config.hooks.timeout = 0.5;
     })
     .await;
     let before = api.get("/people").await.is(200).text;
     for event in WRITES {
-        receiver.answers(&format!("/{event}"), |_| Some(Reply::nothing().after(Duration::from_secs(1))));
+        receiver.answers(&format!("/{event}"), |_| Some(Reply::nothing().after(Duration::from_secs(10))));
     }
     for answer in writes(&api, &ann).await {
         assert_eq!(answer.header("retry-after"), "1");
