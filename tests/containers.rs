@@ -109,7 +109,7 @@ fn done(output: &Output) -> String {
 async fn healthy(world: &World, service: &Value) {
     let check = words(&service["healthcheck"]["test"]);
     assert_eq!(check[..2], ["CMD", "evergate"]);
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         let asked = run(world.command(service, &check[2..]));
         if asked.status.success() {

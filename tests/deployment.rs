@@ -64,7 +64,7 @@ async fn three_services_start_from_the_guides_files() {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let get = |port: u16, path: &str| http.get(format!("http://127.0.0.1:{port}{path}")).send();
     for port in ports {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while get(port, "/healthz").await.is_err() {
             assert!(Instant::now() < end, "nobody listens on {port}");
             actix_rt::time::sleep(Duration::from_millis(100)).await;

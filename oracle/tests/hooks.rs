@@ -52,7 +52,7 @@ impl Receiver {
 
     /// What came since the last time, once it is as much as this.
     async fn take(&self, count: usize) -> Vec<String> {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while self.paths.lock().unwrap().len() < count && Instant::now() < end {
             actix_rt::time::sleep(Duration::from_millis(5)).await;
         }

@@ -1,11 +1,11 @@
 //! What admins do in the console, in a real Chromium.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use fantoccini::Locator;
 use serde_json::Value;
+use shared::store::servers::free_port;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::sign_in;
@@ -128,7 +128,7 @@ impl Drop for Served {
 #[actix_rt::test]
 async fn the_printed_link_makes_the_first_admin() {
     let folder = tempfile::tempdir().unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
     let config = folder.path().join("auth-server.toml");
     let settings = format!(
         "issuer = 'http://{address}'\nstore = 'sqlite:auth.db'\ndev = true\n[server]\nlisten = '{address}'\ntls = false\n"

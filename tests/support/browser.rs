@@ -3,13 +3,16 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+
+/// For what a page is to show: a busy machine may take its time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One browser with an empty profile; gone with the value.
 pub struct Browser {
@@ -69,7 +72,7 @@ impl Browser {
 
     /// Waits for an element; the page's text is in the failure.
     pub async fn find(&self, selector: &str) -> Element {
-        match self.page.wait().at_most(Duration::from_secs(10)).for_element(Locator::Css(selector)).await {
+        match self.page.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await {
             Ok(element) => element,
             Err(error) => panic!("no {selector} at {}: {error}\n{}", self.url().await, self.text().await),
         }
@@ -88,7 +91,7 @@ impl Browser {
     /// Clicks the button or link with this text.
     pub async fn press(&self, label: &str) {
         let path = format!("//*[self::a or self::button][normalize-space()='{label}']");
-        match self.page.wait().at_most(Duration::from_secs(10)).for_element(Locator::XPath(&path)).await {
+        match self.page.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await {
             Ok(element) => element.click().await.unwrap(),
             Err(error) => panic!("no “{label}” at {}: {error}\n{}", self.url().await, self.text().await),
         }
@@ -96,7 +99,8 @@ impl Browser {
 
     /// Waits until the page shows the text.
     pub async fn sees(&self, text: &str) {
-        for _ in 0..100 {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             if self.text().await.contains(text) {
                 return;
             }
@@ -140,7 +144,8 @@ impl Browser {
 
     /// Waits until the browser is at an address that begins so.
     pub async fn arrives_at(&self, address: &str) {
-        for _ in 0..100 {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             if self.url().await.starts_with(address) {
                 return;
             }

@@ -41,7 +41,6 @@ pub struct Instances {
 impl Instances {
     pub async fn start(mut plan: Plan<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Before it is looked which ports are free.
         let [auth, api] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = free_ports::<6>();
         let (auth_ports, api_ports) = (ports[..plan.auth_servers].to_vec(), ports[2..2 + plan.apis].to_vec());
@@ -51,7 +50,7 @@ impl Instances {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)
-            .timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(60))
             .build()
             .unwrap();
         let mut instances = Self {
@@ -145,7 +144,7 @@ impl Instances {
     }
 
     async fn ready(&self, process: &mut Processes, port: u16) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         let url = format!("http://127.0.0.1:{port}/readyz");
         while !self.http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
             let runs = process.0[0].try_wait().unwrap().is_none();
@@ -177,7 +176,7 @@ impl Instances {
 
     /// Waits until every resource-api knows what ends.
     pub async fn fed(&self) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         for api in 0..self.apis.len() {
             while self.metric(api, "evergate_revocation_feed_up").await < 1.0 {
                 assert!(Instant::now() < end, "no feed:\n{}", self.logs());
