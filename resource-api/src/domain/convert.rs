@@ -187,7 +187,7 @@ impl Conversion<'_> {
         };
         match (field.fields(), unknown) {
             (Some(fields), unknown) => self.mapping(document, fields, unknown),
-            (None, Some(_)) => self.mapping(document, &Schema::new(), unknown),
+            (None, Some(_)) => self.mapping(document, &Schema::default(), unknown),
             (None, None) => {}
         }
         for rule in &field.rules {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bson::Bson;
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::TextPattern;
 
-/// Fields by name, in the file's order.
-pub type Schema = IndexMap<String, Field>;
+/// Fields by name, in the file's order. Every write looks each of its names up several times; what is in it no client decides.
+pub type Schema = IndexMap<String, Field, RandomState>;
 
 /// All rules of one field.
 #[derive(Debug, Clone, Default)]

@@ -60,7 +60,7 @@ impl<'a> SchemaReader<'a> {
     /// A mapping of fields, or the name of one in `SCHEMA_REGISTRY`. `path` is the dict it belongs to.
     pub fn schema(&self, value: &Bson, path: &str) -> Schema {
         self.follow(value, path, "SCHEMA_REGISTRY", |fields| {
-            let mut schema = Schema::new();
+            let mut schema = Schema::default();
             for (name, rules) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 if !is_field_name(name) {

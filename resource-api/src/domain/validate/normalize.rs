@@ -137,7 +137,7 @@ impl Run<'_> {
             unknown: own.unwrap_or(inherited.unknown),
             purge: field.purge_unknown().unwrap_or(inherited.purge),
         };
-        let empty = Schema::new();
+        let empty = Schema::default();
         self.normalize_mapping(document, field.fields().unwrap_or(&empty), place, below, out);
     }
 
