@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::request_id;
 
-const TARGET: &str = "access";
+/// Records of this target are whole lines.
+pub const TARGET: &str = "access";
 /// Bytes that are not kept back any longer.
 const MOST: usize = 32 * 1024;
 
@@ -38,9 +39,12 @@ impl Lines {
         self.text.push(b'Z');
     }
 
+    /// Hands them to the logger, as one record.
     fn write(&mut self) {
-        // Nobody could be told that it failed.
-        drop(std::io::stderr().write_all(&self.text));
+        let text = String::from_utf8_lossy(&self.text);
+        let mut record = log::Record::builder();
+        let record = record.level(log::Level::Info).target(TARGET);
+        log::logger().log(&record.args(format_args!("{text}")).build());
         self.text.clear();
     }
 }

@@ -2,13 +2,16 @@
 
 use std::io::Write as _;
 
-use crate::request_id;
+use crate::{access_log, request_id};
 
 /// Sets the process's logger up; `filter` is env_logger's syntax (`info`, `warn,auth_server=debug`). Later calls do nothing.
 pub fn start(filter: &str) {
     let done = env_logger::Builder::new()
         .parse_filters(filter)
         .format(|buffer, record| {
+            if record.target() == access_log::TARGET {
+                return write!(buffer, "{}", record.args());
+            }
             #[allow(clippy::disallowed_methods, reason = "a line's own time")]
             let time = jiff::Timestamp::now();
             let (level, target) = (record.level(), record.target());
