@@ -100,6 +100,7 @@ async fn every_request_of_a_burst_has_its_line() {
     let auth = AuthServer::start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut running = serve(&auth, "http://127.0.0.1:9", folder.path());
+    #[allow(clippy::disallowed_methods, reason = "a stranger's client, not one of the product's")]
     let client = reqwest::Client::new();
     let asked = (0..200).map(|number| {
         let path = format!("{}/healthz?secret={number}", running.address);
