@@ -102,16 +102,23 @@ impl Stored {
     }
 
     /// Waits until what a killed server was writing can be written again: MongoDB gives its transactions up after a while.
+    /// From then on soon, of all the server's, also of other tests': see [`Self::keep_transactions`].
     pub async fn give_up_transactions(&self) {
-        if let Stored::Cluster { direct, .. } = self {
-            let admin = database(direct).await.client().database("admin");
-            for (seconds, pause) in [(1, 1500), (60, 0)] {
-                // Of all the server's transactions, also of other tests': for as short a while as can be.
-                let limit = doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": seconds };
-                admin.run_command(limit).await.unwrap();
-                actix_rt::time::sleep(Duration::from_millis(pause)).await;
-            }
+        if self.limit_transactions(1).await {
+            actix_rt::time::sleep(Duration::from_millis(1500)).await;
         }
+    }
+
+    /// Transactions live as long as they do by default.
+    pub async fn keep_transactions(&self) {
+        self.limit_transactions(60).await;
+    }
+
+    async fn limit_transactions(&self, seconds: i32) -> bool {
+        let Stored::Cluster { direct, .. } = self else { return false };
+        let limit = doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": seconds };
+        database(direct).await.client().database("admin").run_command(limit).await.unwrap();
+        true
     }
 
     /// What stands there for a consent can't be read.
