@@ -41,6 +41,9 @@ impl Lines {
 
     /// Hands them to the logger, as one record.
     fn write(&mut self) {
+        if self.text.is_empty() {
+            return;
+        }
         let text = String::from_utf8_lossy(&self.text);
         let mut record = log::Record::builder();
         let record = record.level(log::Level::Info).target(TARGET);
