@@ -63,6 +63,7 @@ macro_rules! document_store_conformance {
                 equal_sort_keys_come_by_id_in_the_last_direction,
                 pages_are_disjoint_whole_and_tell_the_total,
                 what_follows_a_place_is_the_rest_of_the_order,
+                a_place_may_have_another_value_than_all_that_is_found,
                 a_page_of_none_counts,
                 a_search_brings_no_more_than_memory_is_for,
                 an_index_changes_no_answer,

@@ -54,7 +54,7 @@ pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowa
         limit: find.limit.unwrap_or(u64::MAX),
     };
     let mut search = Search::new(connection, source, &find.filter, &order, allowance);
-    let plan = plan(source, &marks(connection, source)?, &find.filter, &order, after.is_some())?;
+    let plan = plan(source, &marks(connection, source)?, &find.filter, &order, after.as_ref())?;
     search.page(&plan, part, find.count)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn find(connection: &Connection, source: &Source, find: &Find, allowa
 pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) -> Result<Vec<i64>, StoreError> {
     let order = order(&Sort::new());
     let mut search = Search::new(connection, source, filter, &order, Allowance::unlimited());
-    let plan = plan(source, &marks(connection, source)?, filter, &order, false)?;
+    let plan = plan(source, &marks(connection, source)?, filter, &order, None)?;
     let mut rows = Vec::new();
     match &plan.search {
         Some(access) if access.exact => return Ok(search.candidates(access)?),
@@ -86,7 +86,7 @@ pub(super) fn rows(connection: &Connection, source: &Source, filter: &Filter) ->
 pub(super) fn any(connection: &Connection, source: &Source, filter: &Filter) -> Result<bool, StoreError> {
     let order = order(&Sort::new());
     let mut search = Search::new(connection, source, filter, &order, Allowance::unlimited());
-    let plan = plan(source, &marks(connection, source)?, filter, &order, false)?;
+    let plan = plan(source, &marks(connection, source)?, filter, &order, None)?;
     let part = Part { after: None, skip: 0, limit: 1 };
     Ok(!search.page(&plan, part, false)?.items.is_empty())
 }

@@ -72,9 +72,13 @@ impl Access<'_> {
         let (key, id) = self.key_of(place);
         let mut segments = Vec::with_capacity(self.ranges.len() + 1);
         let inside = |range: &Range| range.from <= key && key < range.to;
-        // No key is the beginning of another: the next one is above this one with anything behind it.
-        let mut above = key.clone();
-        above.push(0);
+        let above = if self.tree.components.iter().any(|component| component.field == "_id") {
+            // What else the tree has comes behind the id, and is of one document.
+            key::after(&key)
+        } else {
+            // No key is the beginning of another: the next one is above this one with anything behind it.
+            [key.as_slice(), &[0]].concat()
+        };
         for range in self.ranges_in_order() {
             if inside(range) {
                 segments.push(Segment::Behind(key.clone(), id.clone()));
@@ -91,13 +95,16 @@ impl Access<'_> {
     }
 
     /// The key and the id that a document at the place has in the tree. A component that has one value in all keys has
-    /// it, whatever the place says.
+    /// it; the order need not have the component.
     fn key_of(&self, place: &Place) -> (Vec<u8>, Vec<u8>) {
         let mut key = Vec::new();
         for (component, fixed) in self.tree.components.iter().zip(&self.fixed) {
             match fixed {
                 Some(fixed) => key.extend_from_slice(fixed),
                 None => place.append_key(component, !self.tree.of_ids, &mut key),
+            }
+            if component.field == "_id" {
+                break;
             }
         }
         let mut id = Vec::new();
@@ -128,13 +135,13 @@ pub(super) struct Plan<'s> {
     pub ordered: Option<Access<'s>>,
 }
 
-/// `sort` ends in `_id`. `marks` are those indexes that have any, by their numbers. `seek`: not from the beginning.
+/// `sort` ends in `_id`. `marks` are those indexes that have any, by their numbers. `place`: where to begin.
 pub(super) fn plan<'s>(
     source: &'s Source,
     marks: &[(i64, i64)],
     filter: &Filter,
     sort: &[Component],
-    seek: bool,
+    place: Option<&Place>,
 ) -> Result<Plan<'s>, Malformed> {
     let mut conjunction = Conjunction::default();
     conjunction.add(filter);
@@ -146,7 +153,7 @@ pub(super) fn plan<'s>(
         if marks & INCOMPLETE != 0 {
             continue;
         }
-        let access = || conjunction.access(tree, marks, unique, sort, seek);
+        let access = || conjunction.access(tree, marks, unique, sort, place);
         let found = access()?;
         if tree.sparse && !found.narrows() {
             continue;
@@ -207,7 +214,7 @@ impl<'f> Conjunction<'f> {
         marks: i64,
         unique: bool,
         sort: &[Component],
-        seek: bool,
+        place: Option<&Place>,
     ) -> Result<Access<'s>, Malformed> {
         let multikey = marks & MULTIKEY != 0;
         let components = tree.components.as_slice();
@@ -243,10 +250,16 @@ impl<'f> Conjunction<'f> {
         let between = intervals.is_some();
         let ranges = ranges(prefixes, intervals.as_deref());
         let single = unique && known == components.len();
+        let strays = place.is_some_and(|place| {
+            components.iter().zip(&fixed).any(|(component, fixed)| {
+                fixed.as_ref().is_some_and(|fixed| place.differs(component, !tree.of_ids, fixed))
+            })
+        });
         // Only an id is surely unique: other duplicates may have been stored before the rule.
-        let walk = if single && tree.of_ids && ranges.len() <= 1 && !seek {
+        let walk = if single && tree.of_ids && ranges.len() <= 1 && place.is_none() {
             Some(Direction::Ascending)
-        } else if marks & LONG != 0 {
+        } else if marks & LONG != 0 || strays {
+            // A place without the value that all keys have is of a document that has changed since: no key of the tree tells it.
             None
         } else if multikey {
             // Only the ids behind one key are in order.

@@ -55,6 +55,13 @@ impl Place {
             out[start..].iter_mut().for_each(|byte| *byte = !*byte);
         }
     }
+
+    /// Whether the order has the component, and a document there another key for it than this one of a tree.
+    pub(super) fn differs(&self, component: &Component, shortens: bool, key: &[u8]) -> bool {
+        let mut own = Vec::with_capacity(key.len());
+        self.append_key(component, shortens, &mut own);
+        !own.is_empty() && own != key
+    }
 }
 
 /// Appends the document's key in one component: of an array's values the least, or the greatest if it descends.

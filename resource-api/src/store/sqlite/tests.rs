@@ -128,7 +128,7 @@ async fn the_planner_takes_the_narrowest_index_and_knows_what_it_answers() {
     let source = source(&store);
     for (filter, sort, searched, exact, walk) in cases {
         let order = sort::order(&by(sort));
-        let plan = plan(&source, &[], &filter, &order, false).unwrap();
+        let plan = plan(&source, &[], &filter, &order, None).unwrap();
         let found = plan.search.map(|access| {
             let sign = |descending| if descending { "-" } else { "" };
             let components = access.tree.components.iter();
@@ -155,7 +155,7 @@ async fn an_index_of_documents_with_a_value_finds_values() {
         (mine(Filter::field("nick", Test::Ne("a".into()))), false),
         (mine(Filter::equal("name", "a")), false),
     ] {
-        let plan = plan(&source, &[], &filter, &sort::order(&by("_id")), false).unwrap();
+        let plan = plan(&source, &[], &filter, &sort::order(&by("_id")), None).unwrap();
         assert_eq!(plan.search.is_some(), searched, "{filter:?}");
     }
 }
@@ -170,7 +170,7 @@ async fn what_documents_are_looked_up_by_has_an_index_that_nobody_declared() {
         store.prepare(&domain).await.unwrap();
         let source = source(&store);
         assert_eq!(source.indexes.len(), expected);
-        let plan = plan(&source, &[], &Filter::equal("code", 1), &sort::order(&by("_id")), false).unwrap();
+        let plan = plan(&source, &[], &Filter::equal("code", 1), &sort::order(&by("_id")), None).unwrap();
         assert!(plan.search.unwrap().exact);
     }
 }
