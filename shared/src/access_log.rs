@@ -2,7 +2,7 @@
 //! fifteenth of a short request.
 
 use std::cell::RefCell;
-use std::io::Write as _;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ const MOST: usize = 32 * 1024;
 /// A worker's lines that wait for the end of the turn.
 #[derive(Default)]
 struct Lines {
-    text: Vec<u8>,
+    text: String,
     /// The last line's epoch second, and how its time begins.
     second: i64,
     stamp: String,
@@ -32,11 +32,11 @@ impl Lines {
             time.trim_end_matches('Z').clone_into(&mut self.stamp);
             self.second = second;
         }
-        self.text.extend_from_slice(self.stamp.as_bytes());
+        self.text.push_str(&self.stamp);
         let rest = milliseconds.rem_euclid(1000);
-        self.text.push(b'.');
-        self.text.extend([rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8));
-        self.text.push(b'Z');
+        self.text.push('.');
+        self.text.extend([rest / 100, rest / 10 % 10, rest % 10].map(|digit| char::from(b'0' + digit as u8)));
+        self.text.push('Z');
     }
 
     /// Hands them to the logger, as one record.
@@ -44,10 +44,9 @@ impl Lines {
         if self.text.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(&self.text);
         let mut record = log::Record::builder();
         let record = record.level(log::Level::Info).target(TARGET);
-        log::logger().log(&record.args(format_args!("{text}")).build());
+        log::logger().log(&record.args(format_args!("{}", self.text)).build());
         self.text.clear();
     }
 }
@@ -79,7 +78,8 @@ pub fn note(method: &str, path: &str, status: u16, took: Duration) {
         let (whole, part) = (hundredths / 100, hundredths % 100);
         request_id::with_current(|id| {
             let id = id.unwrap_or_default();
-            drop(writeln!(lines.text, " INFO  {TARGET} [{id}] {method} {path} {status} {whole}.{part:02}ms"));
+            writeln!(lines.text, " INFO  {TARGET} [{id}] {method} {path} {status} {whole}.{part:02}ms")
+                .expect("writing to a String succeeds");
         });
         if lines.text.len() > MOST {
             lines.write();
@@ -103,7 +103,7 @@ mod tests {
         for time in [0, 1_790_000_000_007, 1_790_000_000_999, 1_790_000_001_000, -1] {
             lines.time(time);
             let expected = Timestamp::from_millisecond(time).unwrap();
-            assert_eq!(String::from_utf8(std::mem::take(&mut lines.text)).unwrap(), format!("{expected:.3}"));
+            assert_eq!(std::mem::take(&mut lines.text), format!("{expected:.3}"));
         }
     }
 }
